@@ -1,0 +1,63 @@
+"""lumpcli: smaller ONNX networks that compute the same function.
+
+The public names are imported when they are first used, so that `import lumpcli` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lumpcli.api import Settings, load_inputs, reduce, stats, verify
+    from lumpcli.errors import (
+        InputError,
+        InternalError,
+        LumpError,
+        OutputError,
+        RunError,
+        UsageError,
+    )
+    from lumpcli.results import Result, Stats, Verdict
+
+try:
+    __version__ = version("lumpcli")
+except PackageNotFoundError:  # run from a source tree that is not installed
+    __version__ = "0+unknown"
+
+_PUBLIC = {
+    **dict.fromkeys(("Settings", "load_inputs", "reduce", "stats", "verify"), "lumpcli.api"),
+    **dict.fromkeys(
+        ("InputError", "InternalError", "LumpError", "OutputError", "RunError", "UsageError"),
+        "lumpcli.errors",
+    ),
+    **dict.fromkeys(("Result", "Stats", "Verdict"), "lumpcli.results"),
+}
+
+__all__ = [
+    "InputError",
+    "InternalError",
+    "LumpError",
+    "OutputError",
+    "Result",
+    "RunError",
+    "Settings",
+    "Stats",
+    "UsageError",
+    "Verdict",
+    "load_inputs",
+    "reduce",
+    "stats",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

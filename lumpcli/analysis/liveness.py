@@ -1,0 +1,102 @@
+"""Which features are read at all: one backward sweep over the full classes (THEORY section 3.1).
+
+A class whose folded column is zero in every reader is unread, even though each of its features is
+read: that is how exact cancellation makes whole branches go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumpcli.analysis.columns import Columns, columns_of
+from lumpcli.analysis.facts import CONSTANT, Values
+from lumpcli.ir import Array, Join, Layer, Net
+
+_BLOCK = 1 << 20  # entries
+
+
+@dataclass(frozen=True)
+class Liveness:
+    """Per layer and feature (n,) bool.
+
+    `read`: some row of a dense reader, or the graph, uses the feature's class. `needed`: its value
+    must be right where the feature is kept: it is read, or a needed feature is computed from it.
+    """
+
+    read: Mapping[str, Array]
+    needed: Mapping[str, Array]
+
+
+def liveness_of(net: Net, values: Values) -> Liveness:
+    """Who is read, by one sweep from the outputs back."""
+    read = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
+    needed = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
+    for layer in reversed(net.layers):
+        live = needed[layer.name]
+        live |= read[layer.name]
+        if layer.pinned is not None:
+            live[:] = True
+            read[layer.name][:] = True
+        if layer.is_dense:
+            for source, used in _dense_reads(layer, live, values).items():
+                read[source] |= used
+        else:
+            for source, used in _diagonal_reads(layer, live):
+                needed[source] |= used
+    return Liveness(read, needed)
+
+
+def _diagonal_reads(layer: Layer, live: Array) -> list[tuple[str, Array]]:
+    """Who is read feature by feature, also where reads cancel: a kept feature computes both."""
+    reads = []
+    for term in layer.terms:
+        used = live
+        if not isinstance(layer, Join) and term.weight is not None:
+            used = live & (term.weight != 0)
+        reads.append((term.source, used))
+    return reads
+
+
+def _dense_reads(layer: Layer, live: Array, values: Values) -> dict[str, Array]:
+    """Per source: the features whose class has a non-zero folded column in some live row."""
+    sources = {t.source: values[t.source] for t in layer.terms}
+    columns = columns_of(layer, sources, values.known)
+    used = _classes_used(columns, np.flatnonzero(live))
+    return {
+        name: np.isin(facts.class_of, used) & (facts.class_of != CONSTANT)
+        for name, facts in sources.items()
+    }
+
+
+def _classes_used(columns: Columns, rows: Array) -> Array:
+    """The classes with a folded column that is not zero in the given rows."""
+    open_ = np.arange(len(columns))
+    used = []
+    width = 16
+    start = 0
+    while start < len(rows) and len(open_):
+        some = rows[start : start + width]
+        found = _nonzero(columns, some, open_)
+        used.append(columns.classes[open_[found]])
+        open_ = open_[~found]
+        start += width
+        width = max(16, min(4 * width, _BLOCK // max(len(open_), 1)))
+    return np.unique(np.concatenate(used)) if used else np.zeros(0, np.int64)
+
+
+def _nonzero(columns: Columns, rows: Array, which: Array) -> Array:
+    """Which of the folded columns have a non-zero entry in the rows."""
+    found = np.zeros(len(which), bool)
+    step = max(1, _BLOCK // max(len(rows), 1))
+    borders = np.flatnonzero(np.diff(which) != 1) + 1
+    position = 0
+    for run in np.split(which, borders):
+        for first in range(int(run[0]), int(run[-1]) + 1, step):
+            last = min(first + step, int(run[-1]) + 1)
+            block = columns.block(rows, first, last)
+            found[position : position + last - first] = (block.mantissa != 0).any(axis=0)
+            position += last - first
+    return found

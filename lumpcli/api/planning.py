@@ -1,0 +1,60 @@
+"""What the user chose, and the plan that follows: which layers, which level, no file that grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from lumpcli.analysis import Grants
+from lumpcli.errors import InternalError, UsageError
+from lumpcli.exporter import Exported, export
+from lumpcli.ir import Layer, Net
+from lumpcli.loader import Host
+from lumpcli.pipeline import Plan, plan
+
+_GROWS = "a constant is shared with other layers: cut apart, the file would grow"
+
+
+def chosen(net: Net, only: Sequence[str], exclude: Sequence[str]) -> Net:
+    """The net with those layers pinned that the user does not want cut.
+
+    Patterns are globs of layer or node names; UsageError for one that matches nothing.
+    """
+    for pattern in (*only, *exclude):
+        if not any(_matches(layer, pattern) for layer in net.layers):
+            raise UsageError(f"no layer matches {pattern!r}; `lumpcli stats` lists their names")
+    reasons = {}
+    for layer in net.layers:
+        if any(_matches(layer, p) for p in exclude):
+            reasons[layer.name] = "excluded by the user"
+        elif only and layer.is_dense and not any(_matches(layer, p) for p in only):
+            reasons[layer.name] = "not among the layers the user chose"
+    return _pinned(net, reasons)
+
+
+def _matches(layer: Layer, pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in (layer.name, *layer.nodes))
+
+
+def _pinned(net: Net, reasons: dict[str, str]) -> Net:
+    layers = (
+        replace(layer, pinned=layer.pinned or reasons.get(layer.name)) for layer in net.layers
+    )
+    return replace(net, layers=tuple(layers))
+
+
+def plan_export(
+    host: Host, net: Net, grants: Grants, passes: Sequence[str] | None = None
+) -> tuple[Plan, Exported]:
+    """The plan for a net, and the model it gives: one whose constants take no more bytes."""
+    while True:
+        done = plan(net, grants, passes)
+        exported = export(host, done.reduced)
+        if not exported.grown:
+            return done, exported
+        blamed = exported.grown | {t.source for n in exported.grown for t in net[n].terms}
+        free = {n for n in blamed if net[n].pinned is None}
+        if not free:
+            raise InternalError("the reduced model would be larger than the original")
+        net = _pinned(net, dict.fromkeys(free, _GROWS))

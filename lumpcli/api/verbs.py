@@ -1,0 +1,160 @@
+"""The verbs, on paths or models: what the command line does, as functions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from onnx import ModelProto
+
+from lumpcli.analysis import Grants
+from lumpcli.api.planning import chosen, plan_export
+from lumpcli.api.writing import Job, finish
+from lumpcli.errors import UsageError
+from lumpcli.exporter import check_roundtrip, check_target, locations
+from lumpcli.loader import load
+from lumpcli.pipeline import Plan
+from lumpcli.results import Change, Level, Result, Stats, Verdict
+from lumpcli.stats import (
+    constant_outputs,
+    features,
+    file_bytes,
+    layer_changes,
+    measure,
+    net_macs,
+    parameters,
+    why_unchanged,
+)
+from lumpcli.verify import Settings
+from lumpcli.verify import verify as verify_files
+
+PathOrModel = str | os.PathLike[str] | ModelProto
+
+_LEVELS = ("strict", "exact", "rounding")
+
+
+def verify(
+    a: str | os.PathLike[str], b: str | os.PathLike[str], settings: Settings | None = None
+) -> Verdict:
+    """Compare two model files in onnxruntime on samples: measured, not proved.
+
+    Raises InputError when a file is no model; one that cannot run gives an unverified verdict.
+    """
+    return verify_files(a, b, settings or Settings())
+
+
+def stats(source: PathOrModel, *, deep: bool = False, freeze_initializers: bool = False) -> Stats:
+    """What is in a model, and what could go. `deep`: near misses and ranks too, which take longer.
+
+    Raises InputError when the source is no model.
+    """
+    host = load(source, freeze_initializers=freeze_initializers)
+    exact, _ = plan_export(host, host.net, Grants("exact"))
+    rounding, _ = plan_export(host, host.net, Grants("rounding"))
+    size = (
+        source.ByteSize()
+        if isinstance(source, ModelProto)
+        else file_bytes(Path(source), locations(host.model))
+    )
+    return measure(
+        host,
+        _label(source),
+        exact.values,
+        (exact.quotient, exact.reduced),
+        (rounding.quotient, rounding.reduced),
+        file_bytes=size,
+        deep=deep,
+    )
+
+
+def reduce(
+    source: PathOrModel,
+    output: str | os.PathLike[str] | None = None,
+    *,
+    level: Level = "exact",
+    passes: Sequence[str] | None = None,
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    force: bool = False,
+    dry_run: bool = False,
+    check: bool = True,
+    freeze_initializers: bool = False,
+    settings: Settings | None = None,
+) -> Result:
+    """Make a model smaller without changing what it computes; verify it; write it to `output`.
+
+    Without `output` nothing is written; for a model in memory `Result.model` then is the reduced
+    one, not verified. When verification (`check`) fails nothing is written either, and
+    `Result.output` is None. `passes` and the globs `only` and `exclude`, of layer or node names,
+    choose what is cut, never what is known.
+
+    Raises UsageError, InputError and OutputError; InternalError when lumpcli contradicts itself.
+    """
+    if level not in _LEVELS:
+        raise UsageError(f"no level is called {level!r}; there are {', '.join(_LEVELS)}")
+    target = None if output is None or dry_run else Path(output)
+    if target is not None:
+        check_target(target, force)
+        target = target.resolve()
+    host = load(source, freeze_initializers=freeze_initializers)
+    net = chosen(host.net, only, exclude)
+    done, exported = plan_export(host, net, Grants(level), passes)
+    loose = None
+    if level == "exact" and passes is None:
+        loose, _ = plan_export(host, net, Grants("rounding"))
+    result = _result(_label(source), level, done, loose, exported.changed)
+    if isinstance(source, ModelProto) and target is None:
+        reloaded = load(exported.model, freeze_initializers=freeze_initializers)
+        check_roundtrip(done.reduced, reloaded.net)
+        return replace(
+            result,
+            model=exported.model,
+            parameters=Change(parameters(host), parameters(reloaded)),
+            file_bytes=Change(source.ByteSize(), exported.model.ByteSize()),
+        )
+    job = Job(
+        host,
+        done,
+        exported,
+        source,
+        target,
+        force,
+        check,
+        settings or Settings(),
+        freeze_initializers,
+    )
+    return finish(job, result)
+
+
+def _label(source: PathOrModel) -> str:
+    return source.graph.name if isinstance(source, ModelProto) else os.fspath(source)
+
+
+def _result(label: str, level: Level, done: Plan, loose: Plan | None, changed: bool) -> Result:
+    """The report of a plan; what depends on the written file is filled in later."""
+    net, reduced = done.net, done.reduced
+    after = features(net, reduced)
+    more = 0 if loose is None else after - features(net, loose.reduced)
+    are = "feature is" if more == 1 else "features are"
+    return Result(
+        source=label,
+        output=None,
+        changed=changed,
+        level=level,
+        layers=layer_changes(net, reduced, done.quotient),
+        features=Change(features(net), after),
+        parameters=Change(0, 0),
+        macs=Change(net_macs(net), net_macs(reduced)),
+        file_bytes=Change(0, 0),
+        folded=done.rounding.folded,
+        rounded=done.rounding.rounded,
+        promise="within rounding" if level == "rounding" else "exact",
+        constant_outputs=constant_outputs(net, done.values),
+        why_unchanged=None if changed else why_unchanged(net, done.quotient),
+        hint=f"{more} more {are} proportional within rounding: --level rounding"
+        if more > 0
+        else None,
+        verdict=None,
+    )

@@ -1,0 +1,99 @@
+"""From a plan to a file to be trusted: staged, loaded again, verified, and only then moved."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from onnx import ModelProto
+
+from lumpcli.exporter import (
+    Exported,
+    check_roundtrip,
+    locations,
+    publish,
+    staging,
+    write_copy,
+    write_model,
+)
+from lumpcli.loader import Host, load
+from lumpcli.pipeline import Plan
+from lumpcli.results import Change, Result
+from lumpcli.stats import file_bytes, parameters
+from lumpcli.verify import Settings, verify
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do with a planned reduction. `target` None: a dry run, in a folder of its own."""
+
+    host: Host
+    done: Plan
+    exported: Exported
+    source: str | os.PathLike[str] | ModelProto
+    target: Path | None
+    force: bool
+    check: bool
+    settings: Settings
+    freeze_initializers: bool
+
+
+def finish(job: Job, result: Result) -> Result:
+    """Write, check and publish; `output` of the result is None when nothing was published."""
+    with _folder(job.target) as folder:
+        source = _source_file(job, folder)
+        target = job.target or folder / "reduced" / source.name
+        if not job.exported.changed:
+            if job.target is not None:
+                publish(folder, write_copy(job.host, source, target, folder), target, job.force)
+            size = file_bytes(source, locations(job.host.model))
+            count = parameters(job.host)
+            return replace(
+                result,
+                output=None if job.target is None else str(target),
+                file_bytes=Change(size, size),
+                parameters=Change(count, count),
+            )
+        files = write_model(job.host, job.exported, target, folder)
+        staged = folder / target.name
+        loaded = load(staged, freeze_initializers=job.freeze_initializers)
+        check_roundtrip(job.done.reduced, loaded.net)
+        result = replace(
+            result,
+            file_bytes=Change(
+                file_bytes(source, locations(job.host.model)), file_bytes(staged, files[:-1])
+            ),
+            parameters=Change(parameters(job.host), parameters(loaded)),
+        )
+        if job.check:
+            result = replace(result, verdict=verify(source, staged, job.settings))
+            if result.verdict is not None and result.verdict.status != "equal":
+                return result
+        if job.target is not None:
+            publish(folder, files, target, job.force)
+            result = replace(result, output=str(target))
+    return result
+
+
+@contextmanager
+def _folder(target: Path | None) -> Iterator[Path]:
+    if target is not None:
+        with staging(target) as folder:
+            yield folder
+    else:
+        with tempfile.TemporaryDirectory(prefix="lumpcli-") as name:
+            yield Path(name)
+
+
+def _source_file(job: Job, folder: Path) -> Path:
+    """The original as a file: a model in memory is written to the temporary folder."""
+    if not isinstance(job.source, ModelProto):
+        return Path(job.source)
+    path = folder / "original" / "model.onnx"
+    path.parent.mkdir()
+    path.write_bytes(job.source.SerializeToString())
+    return path

@@ -1,0 +1,116 @@
+"""`lumpcli reduce IN OUT`: make a model smaller, verify it, write it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lumpcli.cli.console import Console
+from lumpcli.cli.options import (
+    LEVELS,
+    PASSES,
+    Command,
+    freeze_option,
+    output_options,
+    settings,
+    split_passes,
+    verification_options,
+)
+
+if TYPE_CHECKING:
+    from lumpcli.api import Level
+
+EXIT = {"equal": 0, "different": 1, "unverified": 4}
+
+
+@click.command(cls=Command, short_help="Make a model smaller: reduce, verify, write.")
+@click.argument("source", metavar="IN")
+@click.argument("output", metavar="[OUT]", required=False)
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    default="exact",
+    show_default=True,
+    help="exact: equal as real functions, each folded weight rounded once when stored. strict: "
+    "only where nothing is rounded. rounding: also rows that are proportional up to the "
+    "rounding of the stored type.",
+)
+@click.option(
+    "--passes",
+    metavar="A,B",
+    callback=split_passes,
+    help=f"What to cut: {', '.join(PASSES)}; all of them when not given.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Cut only layers whose output tensor or node matches (globs; repeatable).",
+)
+@click.option(
+    "--exclude", multiple=True, metavar="PATTERN", help="Never cut these layers (repeatable)."
+)
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+@click.option("--dry-run", is_flag=True, help="Do everything but write OUT.")
+@click.option("--no-verify", is_flag=True, help="Write OUT without comparing it with IN.")
+@freeze_option
+@verification_options
+@output_options
+@click.pass_obj
+def reduce(
+    console: Console,
+    /,
+    *,
+    source: str,
+    output: str | None,
+    level: Level,
+    passes: tuple[str, ...] | None,
+    only: tuple[str, ...],
+    exclude: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    no_verify: bool,
+    freeze_initializers: bool,
+    **verification: Any,
+) -> int:
+    """Remove from the model IN what its outputs do not need, verify the result against IN, and
+    write it to OUT. OUT may be left out with --dry-run.
+
+    Removed are features (neurons) that nothing reads, that are constant, or that are multiples of
+    others. When there is nothing to remove, OUT is a copy of IN. OUT is written only once it is
+    verified; otherwise it stays as it was.
+    """
+    if output is None and not dry_run:
+        raise click.UsageError("Missing argument 'OUT'; without it, only --dry-run is possible.")
+    from lumpcli.api import reduce as api_reduce
+
+    result = api_reduce(
+        source,
+        output,
+        level=level,
+        passes=passes,
+        only=only,
+        exclude=exclude,
+        force=force,
+        dry_run=dry_run,
+        check=not no_verify,
+        freeze_initializers=freeze_initializers,
+        settings=settings(**verification),
+    )
+    from lumpcli.report import reduce_json, reduce_text
+
+    if console.json:
+        console.write(reduce_json(result))
+    elif not console.quiet:
+        console.write(reduce_text(result, console.look()))
+    verdict = result.verdict
+    if verdict is None or verdict.status == "equal":
+        return 0
+    failed = {
+        "different": f"the reduced model is not the same function as {source}",
+        "unverified": f"the reduced model could not be verified against {source}",
+    }[verdict.status]
+    wrote = "nothing was written" if output is None else f"{output} was not written"
+    console.note(f"error: {failed}; {wrote}: {verdict.reason}")
+    return EXIT[verdict.status]

@@ -1,0 +1,24 @@
+"""From a reduced net back to ONNX."""
+
+from lumpcli.exporter.files import (
+    check_target,
+    locations,
+    publish,
+    staging,
+    write_copy,
+    write_model,
+)
+from lumpcli.exporter.patch import Exported, export
+from lumpcli.exporter.roundtrip import check_roundtrip
+
+__all__ = [
+    "Exported",
+    "check_roundtrip",
+    "check_target",
+    "export",
+    "locations",
+    "publish",
+    "staging",
+    "write_copy",
+    "write_model",
+]

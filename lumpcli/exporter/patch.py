@@ -1,0 +1,219 @@
+"""Writing a reduced net back: each changed number to the site it was read from, nothing else.
+
+A constant that others share is changed in place only when all its users want the same new value;
+otherwise those who want another one get a new constant of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+
+from lumpcli.exporter.tensors import fill_constant, fill_tensor, set_dims
+from lumpcli.ir import Array, Net
+from lumpcli.loader import Host, Site, Use
+
+_CHAIN = ("Identity", "Transpose", "Cast")
+
+
+@dataclass
+class Exported:
+    """A model written back. `external` has the new numbers of tensors whose data lies outside it.
+
+    `grown` are the layers because of which constants take more bytes than before, if they do.
+    """
+
+    model: ModelProto
+    changed: bool = False
+    external: dict[str, Array] = field(default_factory=dict)
+    grown: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Wish:
+    """What one user of a constant wants it to be: at its own input, and at the constant's root."""
+
+    use: Use
+    value: Array
+    at_root: Array
+    layer: str
+
+
+class _Patch:
+    def __init__(self, host: Host, reduced: Net) -> None:
+        self.host = host
+        self.reduced = reduced
+        self.model = ModelProto()
+        self.model.CopyFrom(host.model)
+        self.result = Exported(self.model)
+        self.names = host.graph.names()
+        self.tensors = {t.name: t for t in self.model.graph.initializer}
+        self.shapes: dict[str, tuple[int, ...]] = {}  # of constants that changed
+        self.bytes = 0  # more than before, over all constants
+
+    def run(self) -> Exported:
+        wishes: dict[str, list[_Wish]] = {}
+        for site in self.host.sites:
+            value = site.values(self.reduced[site.layer])
+            if site.stored is None:
+                if value is not None:
+                    self._add_input(site, value)
+                continue
+            if value is None or _same(value, site.stored.array):
+                continue
+            root = site.stored.root
+            at_root = np.ascontiguousarray(site.stored.at_root(value))
+            use = Use(site.node, site.slot)
+            wishes.setdefault(root, []).append(_Wish(use, value, at_root, site.layer))
+        blame: list[tuple[int, set[str]]] = []
+        for root, wanted in wishes.items():
+            before = self.bytes
+            self._change(root, wanted)
+            blame.append((self.bytes - before, {w.layer for w in wanted}))
+        if self.bytes > 0:
+            self.result.grown = max(blame, key=lambda b: b[0])[1]
+        self._fix_types()
+        return self.result
+
+    # --- constants
+
+    def _change(self, root: str, wishes: list[_Wish]) -> None:
+        self.result.changed = True
+        kinds: list[list[_Wish]] = []
+        for wish in wishes:
+            for kind in kinds:
+                if _same(kind[0].at_root, wish.at_root):
+                    kind.append(wish)
+                    break
+            else:
+                kinds.append([wish])
+        asked = {w.use for w in wishes}
+        if all(use in asked for use in self._users(root)) and self._write(root, kinds[0]):
+            kinds = kinds[1:]
+        for kind in kinds:
+            name = self._add_initializer(root, kind[0].value)
+            for wish in kind:
+                self.model.graph.node[wish.use.node].input[wish.use.slot] = name
+
+    def _users(self, tensor: str) -> list[Use]:
+        """Everything that reads a constant, directly or through Identity, Transpose or Cast."""
+        found = []
+        for use in self.host.graph.uses.get(tensor, []):
+            if use.node >= 0:
+                node = self.host.graph.proto.node[use.node]
+                if node.op_type in _CHAIN and self.host.weights.get(node.output[0]) is not None:
+                    found += self._users(node.output[0])
+                    continue
+            found.append(use)
+        return found
+
+    def _write(self, root: str, wishes: list[_Wish]) -> bool:
+        """Give a constant another value where it is; False when its kind cannot hold it."""
+        value = wishes[0].at_root
+        old = self.host.weights.get(root)
+        assert old is not None
+        if root in self.tensors:
+            tensor = self.tensors[root]
+            if tensor.data_location == TensorProto.EXTERNAL:
+                self.result.external[root] = value
+                set_dims(tensor, value.shape)
+            else:
+                fill_tensor(tensor, value)
+            self.bytes += value.nbytes - old.array.nbytes
+        else:
+            node = self.model.graph.node[self.host.graph.producer[root]]
+            if node.op_type == "ConstantOfShape":
+                if not (value == value.reshape(-1)[:1]).all():
+                    return False
+                self._reshape_constant(node, np.array(value.shape, np.int64))
+                fill_constant(node, value.reshape(-1)[:1])
+            else:
+                fill_constant(node, value)
+                self.bytes += value.nbytes - old.array.nbytes
+        for wish in wishes:
+            self._note_shapes(wish)
+        self.shapes[root] = value.shape
+        return True
+
+    def _reshape_constant(self, node: NodeProto, shape: Array) -> None:
+        """Tell a ConstantOfShape its new shape, in place unless others read it."""
+        name = node.input[0]
+        tensor = self.tensors.get(name)
+        if tensor is not None and self.host.graph.sole_use(name):
+            fill_tensor(tensor, shape)
+            return
+        before = self.bytes
+        node.input[0] = self._add_initializer(f"{node.output[0]}_shape", shape)
+        self.bytes = before  # a few bytes of shape are not weights
+
+    def _note_shapes(self, wish: _Wish) -> None:
+        """The constants between a root and its user have another shape now, too."""
+        name = self.host.graph.proto.node[wish.use.node].input[wish.use.slot]
+        while name not in self.shapes:
+            self.shapes[name] = ()
+            stored = self.host.weights.get(name)
+            if stored is None or stored.root == name:
+                break
+            name = self.host.graph.proto.node[self.host.graph.producer[name]].input[0]
+
+    def _add_initializer(self, stem: str, value: Array) -> str:
+        name, count = stem, 0
+        while name in self.names:
+            count += 1
+            name = f"{stem}_{count}"
+        self.names.add(name)
+        self.model.graph.initializer.append(
+            numpy_helper.from_array(np.ascontiguousarray(value), name)
+        )
+        self.bytes += value.nbytes
+        return name
+
+    def _add_input(self, site: Site, value: Array) -> None:
+        self.result.changed = True
+        node = self.model.graph.node[site.node]
+        name = self._add_initializer(f"{site.layer}_bias", value)
+        if len(node.input) > site.slot:
+            node.input[site.slot] = name
+        else:
+            node.input.append(name)
+
+    # --- what the file says about types
+
+    def _fix_types(self) -> None:
+        """Graph inputs of changed initializers, and value_info that is no longer true."""
+        for info in self.model.graph.input:
+            if info.name in self.tensors and info.name in self.shapes:
+                shape = info.type.tensor_type.shape
+                del shape.dim[:]
+                for size in self.tensors[info.name].dims:
+                    shape.dim.add().dim_value = size
+        stale = []
+        for place, info in enumerate(self.model.graph.value_info):
+            name, axis = self.host.axes.get(info.name, ("", 0))
+            if info.name in self.shapes:
+                stale.append(place)
+            elif name and self.reduced[name].width != self.host.net[name].width:
+                dims = info.type.tensor_type.shape.dim
+                known = len(dims) >= -axis and dims[axis].HasField("dim_value")
+                if known and dims[axis].dim_value == self.host.net[name].width:
+                    dims[axis].dim_value = self.reduced[name].width
+                else:
+                    stale.append(place)
+        for place in reversed(stale):
+            del self.model.graph.value_info[place]
+
+
+def _same(a: Array, b: Array) -> bool:
+    return a.shape == b.shape and a.dtype == b.dtype and bool((_bits(a) == _bits(b)).all())
+
+
+def _bits(a: Array) -> Array:
+    """The stored bits, so that -0.0 and 0.0 are told apart and NaN equals itself."""
+    return np.ascontiguousarray(a).view(f"u{a.dtype.itemsize}")
+
+
+def export(host: Host, reduced: Net) -> Exported:
+    """The host's model with the numbers of a reduced net; the host itself stays as it is."""
+    return _Patch(host, reduced).run()

@@ -1,0 +1,39 @@
+"""The layered network, its exact arithmetic and its quotients. Knows nothing of ONNX."""
+
+from lumpcli.ir.activation import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
+from lumpcli.ir.compose import compose
+from lumpcli.ir.exact import Array, Exact, fold, integers, round_fraction, round_once, scaled
+from lumpcli.ir.folding import Rounding, apply
+from lumpcli.ir.groups import groups, pin_of
+from lumpcli.ir.net import Join, Layer, Net, Output, Term
+from lumpcli.ir.quotient import Claim, LayerCut, Proof, Quotient
+
+__all__ = [
+    "Activation",
+    "Array",
+    "Claim",
+    "Exact",
+    "Join",
+    "Layer",
+    "LayerCut",
+    "Net",
+    "Output",
+    "Proof",
+    "Quotient",
+    "Rounding",
+    "Symmetry",
+    "Term",
+    "apply",
+    "clip",
+    "compose",
+    "fold",
+    "groups",
+    "integers",
+    "leaky",
+    "leaky_key",
+    "pin_of",
+    "round_fraction",
+    "round_once",
+    "scaled",
+    "slopes_of",
+]

@@ -1,0 +1,138 @@
+"""Applying a quotient: the numbers of the whole net, folded exactly and each rounded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from lumpcli.ir.activation import Activation
+from lumpcli.ir.exact import Array, fold, round_once
+from lumpcli.ir.net import Layer, Net, Term
+from lumpcli.ir.quotient import LayerCut, Quotient
+
+_BLOCK = 1 << 20  # entries folded at a time
+
+
+@dataclass
+class Rounding:
+    """How many folded weights there are, and how many of them had to be rounded."""
+
+    folded: int = 0
+    rounded: int = 0
+    overflow: set[str] = field(default_factory=set)  # layers in which a weight became infinite
+    inexact_bias: set[str] = field(default_factory=set)  # layers whose new bias was rounded
+
+
+def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) -> Array:
+    """The weight of a dense term after the cut of its source, rounded once to its stored type.
+
+    `rows` (r,) are the rows asked for; the result is (r, kept, *taps).
+    """
+    assert term.weight is not None
+    weight: Array = term.weight
+    if cut is None:
+        return weight[rows]
+    result: Array = weight[np.ix_(rows, cut.keep)]
+    if not cut.moves_columns:
+        return result
+    members, owners, starts = _joined(cut)
+    used = np.zeros(cut.keep.size, bool)
+    used[np.searchsorted(cut.keep, cut.carrier[cut.carrier >= 0])] = True
+    result[:, ~used] = 0
+    ends = np.append(starts[1:], len(members))
+    step = max(1, _BLOCK // max(len(rows), 1))
+    for first in range(0, len(starts), step):
+        last = min(first + step, len(starts))
+        some = members[starts[first] : ends[last - 1]]
+        block = weight[np.ix_(rows, some)]
+        flat = np.moveaxis(block.reshape(len(rows), len(some), -1), 1, 2).reshape(-1, len(some))
+        ratios = [cut.ratio[m] for m in some]
+        stored, inexact = round_once(
+            fold(flat, ratios, starts[first:last] - starts[first]), weight.dtype
+        )
+        columns = np.moveaxis(stored.reshape(len(rows), -1, last - first), 1, 2)
+        place = np.searchsorted(cut.keep, owners[first:last])
+        result[:, place] = columns.reshape(len(rows), last - first, *weight.shape[2:])
+        tally.folded += stored.size
+        tally.rounded += int(inexact.sum())
+    return result
+
+
+def _joined(cut: LayerCut) -> tuple[Array, Array, Array]:
+    """Features sorted by carrier, for carriers of several; those carriers; where each begins."""
+    carried = np.flatnonzero(cut.carrier >= 0)
+    order = carried[np.argsort(cut.carrier[carried], kind="stable")]
+    owners, starts, counts = np.unique(cut.carrier[order], return_index=True, return_counts=True)
+    several = (counts > 1) | (order[starts] != owners)
+    chosen = np.repeat(several, counts)
+    lengths = counts[several]
+    return order[chosen], owners[several], np.cumsum(lengths) - lengths
+
+
+def fold_bias(
+    layer: Layer, rows: Array, cuts: Sequence[LayerCut | None], tally: Rounding
+) -> Array | None:
+    """The bias of the kept rows plus what the removed features add to it, rounded once."""
+    shifts = [
+        (term, feature, offset)
+        for term, cut in zip(layer.terms, cuts, strict=True)
+        if cut is not None and not term.diagonal
+        for feature, offset in enumerate(cut.offset)
+        if offset
+    ]
+    if not shifts:
+        return None if layer.bias is None else layer.bias[rows]
+    dtype = layer.bias_dtype if layer.bias is None else layer.bias.dtype
+    assert dtype is not None
+    bias = np.zeros(layer.width) if layer.bias is None else layer.bias
+    block = [bias[rows, None].astype(np.float64)]
+    factors = [Fraction(1)]
+    for term, feature, offset in shifts:
+        columns = slice(feature * term.taps, (feature + 1) * term.taps)
+        block.append(term.flat[rows, columns].astype(np.float64))
+        factors += [offset * term.scale / layer.bias_scale] * term.taps
+    exact = fold(np.concatenate(block, axis=1), factors, np.zeros(1, np.int64))
+    stored, inexact = round_once(exact, dtype)
+    if layer.bias is None and not stored.any():
+        return None
+    changed = stored[:, 0].astype(np.float64) != bias[rows].astype(np.float64)
+    tally.folded += int((changed | inexact[:, 0]).sum())
+    tally.rounded += int(inexact.sum())
+    if inexact.any():
+        tally.inexact_bias.add(layer.name)
+    return stored[:, 0]
+
+
+def apply(net: Net, quotient: Quotient) -> tuple[Net, Rounding]:
+    """The net after a reduction, each changed number rounded once to its stored type."""
+    tally = Rounding()
+    layers = tuple(_apply_layer(layer, quotient, tally) for layer in net.layers)
+    return replace(net, layers=layers), tally
+
+
+def _apply_layer(layer: Layer, quotient: Quotient, tally: Rounding) -> Layer:
+    rows = quotient.keep(layer)
+    cuts = [quotient.cuts.get(t.source) for t in layer.terms]
+    if layer.name not in quotient.cuts and all(c is None for c in cuts):
+        return layer
+    terms = []
+    for term, cut in zip(layer.terms, cuts, strict=True):
+        weight = term.weight
+        if not term.diagonal:
+            weight = fold_term(term, rows, cut, tally)
+        elif weight is not None:
+            weight = weight[rows]
+        terms.append(replace(term, weight=weight))
+    bias = fold_bias(layer, rows, cuts, tally)
+    numbers: list[Any] = [t.weight for t in terms if not t.diagonal] + [bias]
+    for array in numbers:
+        if array is not None and not np.isfinite(array.astype(np.float64)).all():
+            tally.overflow.add(layer.name)
+    activation = layer.activation
+    if activation.slopes is not None:
+        activation = Activation(activation.name, activation.attributes, activation.slopes[rows])
+    return replace(layer, width=len(rows), terms=tuple(terms), bias=bias, activation=activation)

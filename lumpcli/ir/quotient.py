@@ -1,0 +1,75 @@
+"""What a reduction is: per layer `x = E . x[keep] + o`.
+
+Passes make claims about features; `compose` turns them into a quotient; `folding` applies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from lumpcli.ir.exact import Array
+from lumpcli.ir.net import Layer, Net
+
+
+class Proof(Protocol):
+    """Why a claim holds; `check` raises nothing and returns the reason when it does not."""
+
+    def check(self, net: Net) -> str | None:
+        """None when the proof holds for the net, else what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a pass proposes for some features of a layer: `x = ratio * V[class] + offset`.
+
+    Class -1: the feature needs no carrier, its offset is all its readers get. Other classes are
+    labels within the layer; features nobody claims stand for themselves. Arrays are (k,).
+    """
+
+    layer: str
+    kind: str  # "unread", "constant", "lumped"
+    features: Array
+    classes: Array
+    ratio: tuple[Fraction, ...]
+    offset: tuple[Fraction, ...]
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True)
+class LayerCut:
+    """One layer's quotient: a feature is `ratio * x[carrier] + offset`; carrier -1: only offset.
+
+    `keep` (m,) are the kept indices, rising; `carrier` (n,); `kind` (n,) says why a feature goes.
+    """
+
+    keep: Array
+    carrier: Array
+    ratio: tuple[Fraction, ...]
+    offset: tuple[Fraction, ...]
+    kind: tuple[str, ...]
+    emptied: bool = False
+    declined: str | None = None
+
+    @cached_property
+    def moves_columns(self) -> bool:
+        """Whether readers need other columns than the kept ones as they are."""
+        moved = self.carrier != np.arange(len(self.carrier))
+        return bool(moved.any())
+
+
+@dataclass(frozen=True)
+class Quotient:
+    """The cuts of the layers that are cut; layers not named stay whole."""
+
+    cuts: Mapping[str, LayerCut]
+
+    def keep(self, layer: Layer) -> Array:
+        """The kept indices of a layer."""
+        cut = self.cuts.get(layer.name)
+        return np.arange(layer.width) if cut is None else cut.keep

@@ -1,0 +1,237 @@
+"""A model file read and checked: who makes each tensor, who uses it, in which order to visit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
+
+from lumpcli.errors import InputError
+
+DEFAULT_DOMAINS = ("", "ai.onnx")
+_T = onnx.TensorProto
+_FLOATS = (_T.FLOAT, _T.DOUBLE, _T.FLOAT16, _T.BFLOAT16)
+
+
+@dataclass(frozen=True)
+class Use:
+    """A use of a tensor: input `slot` of node number `node`; -1: graph output or a subgraph."""
+
+    node: int
+    slot: int
+
+
+@dataclass
+class Graph:
+    """The top-level graph of a model, indexed. `order` are node numbers in topological order."""
+
+    model: ModelProto
+    folder: Path
+    order: list[int] = field(default_factory=list)
+    producer: dict[str, int] = field(default_factory=dict)
+    uses: dict[str, list[Use]] = field(default_factory=dict)
+    captured: set[str] = field(default_factory=set)  # read inside a subgraph
+
+    @property
+    def proto(self) -> GraphProto:
+        """The graph in the model."""
+        return self.model.graph
+
+    @property
+    def opset(self) -> int:
+        """The version of the default operator set."""
+        return next((o.version for o in self.model.opset_import if o.domain in DEFAULT_DOMAINS), 1)
+
+    def names(self) -> set[str]:
+        """Every name of a tensor in the model, those inside subgraphs too."""
+        return _names(self.proto)
+
+    def sole_use(self, tensor: str) -> bool:
+        """Whether exactly one node input uses the tensor and nothing else does."""
+        return [u.node >= 0 for u in self.uses.get(tensor, [])] == [True]
+
+
+def read_model(path: Path) -> ModelProto:
+    """The model in a file, without its external data; InputError when there is none."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder, not a file") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    if not content:
+        raise InputError(f"{path} is empty")
+    model = ModelProto()
+    try:
+        model.ParseFromString(content)
+    except DecodeError:
+        raise InputError(f"{path} is not an ONNX model, or is cut short") from None
+    if not model.ir_version or not model.HasField("graph") or not model.graph.output:
+        raise InputError(f"{path} is not an ONNX model: it has no graph with outputs")
+    return model
+
+
+def index(model: ModelProto, folder: str | os.PathLike[str]) -> Graph:
+    """Index a model; InputError for a duplicate name, a dangling one, or a cycle."""
+    graph = Graph(model, Path(folder))
+    proto = model.graph
+    given = {i.name for i in proto.initializer} | {i.values.name for i in proto.sparse_initializer}
+    names = [i.name for i in proto.initializer]
+    if len(set(names)) < len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise InputError(f"two initializers are named {twice!r}")
+    available = given | {i.name for i in proto.input}
+    for number, node in enumerate(proto.node):
+        for output in filter(None, node.output):
+            if output in graph.producer or output in available:
+                raise InputError(f"{describe(node)}: the name {output!r} is produced twice")
+            graph.producer[output] = number
+    _index_uses(graph, available)
+    _sort(graph)
+    return graph
+
+
+def _index_uses(graph: Graph, available: set[str]) -> None:
+    known = available | set(graph.producer)
+    for number, node in enumerate(graph.proto.node):
+        for slot, name in enumerate(node.input):
+            if name:
+                _require(name, known, node)
+                graph.uses.setdefault(name, []).append(Use(number, slot))
+        for name in captures(node, known):
+            graph.captured.add(name)
+            graph.uses.setdefault(name, []).append(Use(-1, -1))
+    for output in graph.proto.output:
+        if output.name not in known:
+            raise InputError(f"graph output {output.name!r} is produced by nobody")
+        graph.uses.setdefault(output.name, []).append(Use(-1, -1))
+
+
+def _require(name: str, known: set[str], node: NodeProto) -> None:
+    if name not in known:
+        raise InputError(f"{describe(node)} reads {name!r}, which nobody produces")
+
+
+def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
+    """The graphs in a node's attributes (If, Loop, Scan)."""
+    for attribute in node.attribute:
+        if attribute.type == AttributeProto.GRAPH:
+            yield attribute.g
+        elif attribute.type == AttributeProto.GRAPHS:
+            yield from attribute.graphs
+
+
+def _names(graph: GraphProto) -> set[str]:
+    found = {i.name for i in graph.input} | {i.name for i in graph.initializer}
+    found |= {i.values.name for i in graph.sparse_initializer}
+    for node in graph.node:
+        found |= set(node.input) | set(node.output)
+        for body in subgraphs(node):
+            found |= _names(body)
+    return found
+
+
+def captures(node: NodeProto, outer: set[str]) -> set[str]:
+    """Tensors of the outer graphs that a node's subgraphs read; InputError for dangling names."""
+    found: set[str] = set()
+    for body in subgraphs(node):
+        local = {i.name for i in body.initializer} | {i.name for i in body.input}
+        local |= {i.values.name for i in body.sparse_initializer}
+        local |= {o for n in body.node for o in n.output}
+        visible = outer | local
+        for inner in body.node:
+            for name in filter(None, inner.input):
+                _require(name, visible, inner)
+                if name not in local:
+                    found.add(name)
+            found |= captures(inner, visible) - local
+        for output in body.output:
+            if output.name not in visible:
+                raise InputError(f"{describe(node)}: output {output.name!r} is produced by nobody")
+            if output.name not in local:
+                found.add(output.name)
+    return found
+
+
+def _sort(graph: Graph) -> None:
+    """Topological order, as near to the file's order as possible; InputError for a cycle."""
+    nodes = graph.proto.node
+    outer = set(graph.producer)
+    waits: list[set[int]] = []
+    readers: dict[int, list[int]] = {}
+    for number, node in enumerate(nodes):
+        names = {n for n in node.input if n} | captures(node, outer | set(graph.uses))
+        before = {graph.producer[n] for n in names if n in graph.producer}
+        waits.append(before)
+        for other in before:
+            readers.setdefault(other, []).append(number)
+    ready = [n for n in range(len(nodes)) if not waits[n]][::-1]
+    while ready:
+        number = ready.pop()
+        graph.order.append(number)
+        for reader in sorted(readers.get(number, []), reverse=True):
+            waits[reader].discard(number)
+            if not waits[reader]:
+                ready.append(reader)
+    if len(graph.order) < len(nodes):
+        stuck = next(n for n in range(len(nodes)) if waits[n])
+        raise InputError(f"{describe(nodes[stuck])} depends on its own output")
+
+
+def describe(node: NodeProto) -> str:
+    """How messages call a node: its operator, and its name or first output."""
+    label = node.name or next(iter(node.output), "")
+    domain = f"{node.domain}." if node.domain not in DEFAULT_DOMAINS else ""
+    return f"{domain}{node.op_type} {label!r}"
+
+
+Shapes = dict[str, list[int | None]]
+
+
+def shapes(graph: Graph) -> tuple[Shapes, dict[str, np.dtype[Any]]]:
+    """Static shapes, and types, as far as onnx can infer them from inputs and operators.
+
+    Runs on a skeleton without large weights. Shapes the file claims for inner tensors and outputs
+    are not trusted: stale ones exist.
+    """
+    skeleton = ModelProto()
+    skeleton.ir_version = graph.model.ir_version
+    skeleton.opset_import.extend(graph.model.opset_import)
+    skeleton.functions.extend(graph.model.functions)
+    proto = skeleton.graph
+    proto.name = "skeleton"
+    proto.node.extend(graph.proto.node[n] for n in graph.order)
+    inputs = {i.name for i in graph.proto.input}
+    proto.input.extend(graph.proto.input)
+    for tensor in graph.proto.initializer:
+        small = len(tensor.dims) <= 1 and not tensor.external_data
+        if small and tensor.data_type in (onnx.TensorProto.INT64, onnx.TensorProto.INT32):
+            proto.initializer.append(tensor)
+        elif tensor.name not in inputs:
+            info = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            proto.input.append(info)
+    for output in graph.proto.output:
+        proto.output.add(name=output.name)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(skeleton, data_prop=True).graph
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+        inferred = proto  # what the inputs say is all that is known
+    found: Shapes = {}
+    types: dict[str, np.dtype[Any]] = {}
+    for info in [*inferred.input, *inferred.value_info, *inferred.output]:
+        tensor = info.type.tensor_type
+        if tensor.elem_type in _FLOATS:
+            types[info.name] = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        if tensor.HasField("shape"):
+            dims = tensor.shape.dim
+            found[info.name] = [d.dim_value if d.HasField("dim_value") else None for d in dims]
+    return found, types

@@ -1,0 +1,152 @@
+"""Activations and other functions of one tensor, element by element."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from lumpcli.ir import Activation, leaky
+from lumpcli.ir import clip as clip_activation
+from lumpcli.loader.handlers.add import join
+from lumpcli.loader.handlers.numbers import Spread, per_feature
+from lumpcli.loader.trace import Trace, View, attributes_of
+
+_PLAIN = (
+    *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Cos"),
+    *("Cosh", "Erf", "Exp", "Floor", "HardSwish", "IsInf", "IsNaN", "Log", "Mish", "Not"),
+    *("Reciprocal", "Round", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt"),
+    *("Tan", "Tanh"),
+)
+
+# name -> attributes with their defaults, in the order `Activation.attributes` has them
+UNARY: dict[str, dict[str, Any]] = {
+    "Relu": {},
+    "LeakyRelu": {"alpha": 0.01},
+    "ThresholdedRelu": {"alpha": 1.0},
+    "Elu": {"alpha": 1.0},
+    "Selu": {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805},
+    "Celu": {"alpha": 1.0},
+    "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
+    "Gelu": {"approximate": "none"},
+    "Shrink": {"lambd": 0.5, "bias": 0.0},
+    "Swish": {"alpha": 1.0},
+    **{name: {} for name in _PLAIN},
+}
+
+
+def unary(trace: Trace) -> str | None:
+    """Any function in `UNARY`."""
+    node = trace.node
+    given = attributes_of(node)
+    defaults = UNARY[node.op_type]
+    unknown = set(given) - set(defaults) - {"consumed_inputs"}  # a hint of opsets before 6
+    if unknown:
+        return f"it has an attribute lumpcli does not know: {min(unknown)}"
+    values = tuple(_plain(given.get(name, default)) for name, default in defaults.items())
+    return _apply(trace, _normal(node.op_type, values))
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as it is stored: a number is a float32."""
+    if isinstance(value, bytes):
+        return value.decode()
+    return float(np.float32(value)) if isinstance(value, float) else value
+
+
+def _normal(name: str, values: tuple[Any, ...]) -> Activation:
+    if name == "LeakyRelu":
+        return leaky(values[0])
+    if name == "ThresholdedRelu" and values[0] == 0:
+        return Activation("Relu")
+    return Activation(name, values)
+
+
+def _apply(trace: Trace, activation: Activation) -> str | None:
+    trace.activate(trace.node.input[0], activation)
+    return None
+
+
+def clip(trace: Trace) -> str | None:
+    """Clip with constant scalar limits, as attributes (before opset 11) or inputs."""
+    node = trace.node
+    attributes = attributes_of(node)
+    limits = [attributes.get("min", -math.inf), attributes.get("max", math.inf)]
+    for place, name in enumerate(node.input[1:3]):
+        if name:
+            bound = trace.constant(name)
+            if bound is None or bound.array.size != 1:
+                return f"its limit {name!r} is not a constant"
+            limits[place] = float(bound.array.reshape(-1)[0])
+    if math.isnan(limits[0]) or math.isnan(limits[1]) or limits[0] > limits[1]:
+        return "its limits are not a range"
+    return _apply(trace, clip_activation(limits[0], limits[1]))
+
+
+def prelu(trace: Trace) -> str | None:
+    """PRelu with one slope, or one per feature."""
+    data, slope = trace.node.input
+    view = trace.views.get(data)
+    if view is None:
+        return None
+    spread = per_feature(trace, slope, view.axis, view.layer.width)
+    if not isinstance(spread, Spread):
+        return spread
+    if trace.opset < 7 and view.axis != -1:
+        return "its slopes broadcast as before opset 7"
+    if spread.is_scalar:
+        return _apply(trace, leaky(float(spread.values[0])))
+    _apply(trace, Activation("PRelu", (), spread.values))
+    trace.site(trace.views[trace.node.output[0]].layer, 1, "slopes", spread.stored, axis=view.axis)
+    return None
+
+
+def max_or_min(trace: Trace) -> str | None:
+    """Max and Min with one constant number (then a Clip), or of two layers."""
+    node = trace.node
+    if len(node.input) != 2:
+        return None if len(node.input) == 1 and _pass(trace) else "it has more than two operands"
+    found = _with_scalar(trace)
+    if isinstance(found, float):
+        low, high = (found, math.inf) if node.op_type == "Max" else (-math.inf, found)
+        return _apply_to_data(trace, clip_activation(low, high))
+    return found if isinstance(found, str) else join(trace, found, node.op_type)
+
+
+def power(trace: Trace) -> str | None:
+    """Pow with a constant scalar exponent, or of two layers."""
+    found = _with_scalar(trace)
+    if isinstance(found, float):
+        if trace.constant(trace.node.input[0]) is not None:
+            return _apply_to_data(trace, Activation("ExponentialOf", (found,)))
+        return _apply_to_data(trace, Activation("Pow", (found,)))
+    return found if isinstance(found, str) else join(trace, found, "Pow")
+
+
+def _pass(trace: Trace) -> bool:
+    if trace.node.input[0] in trace.views:
+        trace.alias(trace.node.input[0])
+    return True
+
+
+def _with_scalar(trace: Trace) -> float | str | tuple[View, View]:
+    """The constant scalar operand, or both operands as layers, or why neither."""
+    left, right = trace.node.input
+    for name in (right, left):
+        stored = trace.constant(name)
+        if stored is not None:
+            finite = stored.array.size == 1 and math.isfinite(float(stored.array.reshape(-1)[0]))
+            return float(stored.array.reshape(-1)[0]) if finite else f"{name!r} is not one number"
+    views = trace.views.get(left), trace.views.get(right)
+    if views[0] is None or views[1] is None:
+        return "it is combined with a tensor lumpcli does not follow"
+    if views[0].axis != views[1].axis or views[0].layer.width != views[1].layer.width:
+        return "it is combined with a tensor of another shape"
+    return views[0], views[1]
+
+
+def _apply_to_data(trace: Trace, activation: Activation) -> str | None:
+    left, right = trace.node.input
+    trace.activate(right if trace.constant(left) is not None else left, activation)
+    return None

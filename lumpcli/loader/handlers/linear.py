@@ -1,0 +1,70 @@
+"""Gemm and MatMul: layers with rows of weights."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from lumpcli.ir import Term
+from lumpcli.loader.handlers.numbers import Spread, per_feature
+from lumpcli.loader.trace import Trace, attributes_of
+
+
+def gemm(trace: Trace) -> str | None:
+    """`alpha * A @ B + beta * C` with B constant, possibly transposed; A not."""
+    node = trace.node
+    attributes = attributes_of(node)
+    alpha = Fraction(attributes.get("alpha", 1.0))
+    beta = Fraction(attributes.get("beta", 1.0))
+    if attributes.get("transA", 0):
+        return "transA is set"
+    weight = trace.numbers(node.input[1])
+    if weight is None:
+        return trace.why_no_numbers(node.input[1])
+    if weight.array.ndim != 2:
+        return f"its weights have rank {weight.array.ndim}"
+    transposed = not attributes.get("transB", 0)
+    rows = weight.array.T if transposed else weight.array
+    width, read = rows.shape
+    bias_name = node.input[2] if len(node.input) > 2 else ""
+    bias: Spread | None = None
+    if bias_name and beta:
+        found = per_feature(trace, bias_name, -1, width)
+        if isinstance(found, str):
+            return found
+        bias = found
+    source = trace.features(node.input[0], read, -1)
+    layer = trace.layer(width, [(source, Term("", rows, scale=alpha))], -1)
+    trace.site(layer, 1, "weight", weight, transposed=transposed)
+    layer.bias_fixed = not beta
+    layer.bias_scale = beta or Fraction(1)
+    layer.bias_dtype = rows.dtype
+    if bias is not None:
+        layer.bias = bias.values
+    if beta:
+        trace.site(layer, 2, "bias", bias.stored if bias is not None else None)
+    return None
+
+
+def matmul(trace: Trace) -> str | None:
+    """`x @ W`, or `W @ x`: then features lie along x's last but one axis, or its only one."""
+    left, right = trace.node.input
+    weight_slot = 1 if trace.constant(right) is not None else 0
+    name, data = (right, left) if weight_slot else (left, right)
+    weight = trace.numbers(name)
+    if weight is None:
+        return trace.why_no_numbers(name if trace.constant(name) is not None else right)
+    if trace.constant(data) is not None:
+        return "both operands are constants"
+    if weight.array.ndim != 2:
+        return f"its weights have rank {weight.array.ndim}"
+    axis = -1
+    if weight_slot == 0:
+        rank = trace.rank(data)
+        if rank is None:
+            return f"the rank of {data!r} is not known"
+        axis = -1 if rank == 1 else -2
+    rows = weight.array.T if weight_slot else weight.array
+    source = trace.features(data, rows.shape[1], axis)
+    layer = trace.layer(rows.shape[0], [(source, Term("", rows))], axis)
+    trace.site(layer, weight_slot, "weight", weight, transposed=bool(weight_slot))
+    return None

@@ -1,0 +1,99 @@
+"""The door: a model file becomes a net laid over the model, which stays whole."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from onnx import ModelProto, NodeProto
+
+from lumpcli.ir import Net
+from lumpcli.loader.graph import Graph, describe, index, read_model
+from lumpcli.loader.handlers import HANDLERS
+from lumpcli.loader.site import Site
+from lumpcli.loader.trace import Trace, is_default
+from lumpcli.loader.weights import Weights
+
+
+@dataclass(frozen=True)
+class Host:
+    """A model with the net laid over it.
+
+    `sites` say where the net's numbers are stored, `axes` which tensors hold a layer's features
+    and along which axis (from the end), `notes` what lumpcli did not understand, a line each.
+    """
+
+    graph: Graph
+    weights: Weights
+    net: Net
+    sites: tuple[Site, ...]
+    axes: dict[str, tuple[str, int]]
+    notes: tuple[str, ...]
+
+    @property
+    def model(self) -> ModelProto:
+        """The model as it was read; not to be changed."""
+        return self.graph.model
+
+
+def load(
+    source: str | os.PathLike[str] | ModelProto,
+    *,
+    folder: str | os.PathLike[str] = ".",
+    freeze_initializers: bool = False,
+) -> Host:
+    """Read a model from a path, or lay a net over one in memory (external data in `folder`).
+
+    Any valid model goes through: what is not understood is pinned with a reason. Raises
+    InputError for what is no model, a broken graph, or missing or short external data.
+    """
+    if isinstance(source, ModelProto):
+        graph = index(source, folder)
+    else:
+        path = Path(source)
+        graph = index(read_model(path), path.resolve().parent)
+    weights = Weights(graph, freeze_initializers)
+    trace = Trace(graph, weights)
+    notes = []
+    for number in graph.order:
+        trace.number = number
+        reason = _visit(trace, graph.proto.node[number])
+        if reason is not None:
+            notes.append(reason)
+    net, sites = trace.finish()
+    axes = {name: (view.layer.tensor, view.axis) for name, view in trace.views.items()}
+    return Host(graph, weights, net, tuple(sites), axes, tuple(notes))
+
+
+def _malformed(trace: Trace, node: NodeProto) -> str | None:
+    """What a node lacks that its operator demands."""
+    if not onnx.defs.has(node.op_type):
+        return None
+    try:
+        schema = onnx.defs.get_schema(node.op_type, trace.opset, "")
+    except onnx.defs.SchemaError:
+        return f"opset {trace.opset} does not have it"
+    if not schema.min_input <= len(node.input) <= schema.max_input or "" in [
+        *node.input[: schema.min_input],
+        *node.output[:1],
+    ]:
+        return f"it has {len(node.input)} inputs"
+    given = {a.name for a in node.attribute}
+    missing = [a.name for a in schema.attributes.values() if a.required and a.name not in given]
+    return f"it lacks the attribute {missing[0]!r}" if missing else None
+
+
+def _visit(trace: Trace, node: NodeProto) -> str | None:
+    """Handle one node; where nobody can, pin what it reads and say why."""
+    handler = HANDLERS.get(node.op_type) if is_default(node) else None
+    reason = None
+    if handler is not None:
+        reason = _malformed(trace, node) or handler(trace)
+        if reason is None:
+            return None
+    because = f" ({reason})" if reason else ""
+    for name in node.input:
+        trace.pin(name, f"its output is read by {describe(node)}{because}")
+    return f"{describe(node)}{because}" if reason else None

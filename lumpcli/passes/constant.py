@@ -1,0 +1,33 @@
+"""Constant features: their value moves into the readers' biases."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import ClassVar
+
+import numpy as np
+
+from lumpcli.analysis import Grants, Liveness, Values
+from lumpcli.ir import Claim, Layer, Net
+from lumpcli.passes.base import Pass
+from lumpcli.proofs import Constant as ConstantProof
+
+
+class Constant(Pass):
+    """Cut what has the same value for every input."""
+
+    name: ClassVar[str] = "constant"
+
+    def claim(
+        self, net: Net, layer: Layer, values: Values, liveness: Liveness, grants: Grants
+    ) -> Claim | None:
+        """The features with one value, and the value; irrational ones always cost a rounding."""
+        rational = grants.level == "strict"
+        value = {i: values.constant(layer.name, i, rational) for i in range(layer.width)}
+        found = {i: v for i, v in value.items() if v is not None}
+        zero = (Fraction(0),) * len(found)
+        none = np.full(len(found), -1)
+        features = np.array(list(found), np.int64)
+        offset = tuple(found.values())
+        proof = ConstantProof(layer.name, features, offset, values)
+        return Claim(layer.name, "constant", features, none, zero, offset, proof)

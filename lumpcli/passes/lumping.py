@@ -1,0 +1,36 @@
+"""Lumping: features that are multiples of one another, up to an offset, share one carrier.
+
+[R22, Definitions 6 and 7] with the corrected condition of THEORY section 1.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from lumpcli.analysis import CONSTANT, Grants, Liveness, Values
+from lumpcli.ir import Claim, Layer, Net
+from lumpcli.passes.base import Pass
+from lumpcli.proofs import Proportional
+
+
+class Lumping(Pass):
+    """Merge features of one class: duplicates, and multiples."""
+
+    name: ClassVar[str] = "lumping"
+
+    def claim(
+        self, net: Net, layer: Layer, values: Values, liveness: Liveness, grants: Grants
+    ) -> Claim | None:
+        """The features that are not alone in their class, labelled within the layer."""
+        facts = values[layer.name]
+        _, inverse, counts = np.unique(facts.class_of, return_inverse=True, return_counts=True)
+        features = np.flatnonzero((counts[inverse] > 1) & (facts.class_of != CONSTANT))
+        ratio = tuple(facts.ratio[i] for i in features)
+        offset = tuple(facts.offset[i] for i in features)
+        labels = inverse[features]
+        proof = None  # up to rounding nothing is proportional: another network is, near this one
+        if grants.level != "rounding":
+            proof = Proportional(layer.name, features, labels, ratio, offset, values)
+        return Claim(layer.name, "lumped", features, labels, ratio, offset, proof)

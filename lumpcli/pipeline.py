@@ -1,0 +1,40 @@
+"""From a net to its quotient: facts, then what the chosen passes propose, then one joint cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lumpcli.analysis import Grants, Liveness, Values, liveness_of, loosen, values_of
+from lumpcli.errors import UsageError
+from lumpcli.ir import Net, Quotient, Rounding, apply, compose
+from lumpcli.passes import PASSES
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A reduction thought through to the end: facts, quotient, and the net after it."""
+
+    net: Net
+    values: Values
+    liveness: Liveness
+    quotient: Quotient
+    reduced: Net
+    rounding: Rounding
+
+
+def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None) -> Plan:
+    """What can be cut from a net. `passes` names what to cut (None: all), never what is known."""
+    unknown = [p for p in passes or () if p not in PASSES]
+    if unknown:
+        raise UsageError(f"no pass is called {unknown[0]!r}; there are {', '.join(PASSES)}")
+    values = values_of(net, loosen if grants.level == "rounding" else None)
+    liveness = liveness_of(net, values)
+    claims = []
+    # a later claim replaces an earlier one: what needs no carrier comes last
+    for name in ("lumping", "unread", "constant"):
+        if passes is None or name in passes:
+            claims += PASSES[name]().propose(net, values, liveness, grants)
+    quotient = compose(net, claims, strict=grants.level == "strict")
+    reduced, rounding = apply(net, quotient)
+    return Plan(net, values, liveness, quotient, reduced, rounding)

@@ -1,0 +1,29 @@
+"""Results as text for people and as JSON for machines; nothing here computes or prints."""
+
+from __future__ import annotations
+
+from lumpcli.report.json import Exceeded, Failure, error_json, reduce_json, stats_json, verify_json
+from lumpcli.report.layout import Look, printable
+from lumpcli.report.text import reduce_text, verify_text
+from lumpcli.report.text_stats import stats_line, stats_text
+
+REPORTERS = {
+    "text": {"reduce": reduce_text, "verify": verify_text, "stats": stats_text},
+    "json": {"reduce": reduce_json, "verify": verify_json, "stats": stats_json},
+}
+
+__all__ = [
+    "REPORTERS",
+    "Exceeded",
+    "Failure",
+    "Look",
+    "error_json",
+    "printable",
+    "reduce_json",
+    "reduce_text",
+    "stats_json",
+    "stats_line",
+    "stats_text",
+    "verify_json",
+    "verify_text",
+]

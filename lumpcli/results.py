@@ -1,0 +1,191 @@
+"""What the three verbs return: plain frozen values; printing them is the business of `report`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+SCHEMA_VERSION = 1
+
+Level = Literal["strict", "exact", "rounding"]
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON types; NaN and infinities, which JSON lacks, become strings."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return to_dict(value)
+    return value
+
+
+def to_dict(result: Any) -> dict[str, Any]:
+    """The fields of a result as JSON types, in declared order, but for those marked `hidden`."""
+    return {
+        f.name: _plain(getattr(result, f.name))
+        for f in dataclasses.fields(result)
+        if not f.metadata.get("hidden", False)
+    }
+
+
+class _Record:
+    def to_dict(self) -> dict[str, Any]:
+        return to_dict(self)
+
+
+class _Document(_Record):
+    """A whole answer: its dictionary carries the version of the schema and the command's name."""
+
+    def to_dict(self) -> dict[str, Any]:
+        command = type(self).__name__.lower()
+        return {"schema_version": SCHEMA_VERSION, "kind": command, **to_dict(self)}
+
+
+@dataclass(frozen=True)
+class Change(_Record):
+    """A number before and after a reduction."""
+
+    before: int
+    after: int
+
+
+# --- verify -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OutputComparison(_Record):
+    """How far one output of two models is apart, over all samples, in one arithmetic."""
+
+    name: str
+    engine: Literal["onnxruntime", "referee"]
+    dtype: str
+    max_abs: float  # max |b - a|
+    scale: float  # max |a|
+    relative: float  # max over channels of max|b - a| / max|a| (0 where both are 0)
+    ulp: (
+        float | None
+    )  # largest difference in units in the last place of a's type; None: not a float
+    argmax_agreement: (
+        float | None
+    )  # fraction of samples with the same argmax; None: fewer than 2 features
+    tolerance: float
+    noise: float  # what float32 itself does to the original: max |a32 - a64|
+    equal: bool
+
+
+@dataclass(frozen=True)
+class Verdict(_Document):
+    """Answer of `verify`: `equal`, `different`, or `unverified` with the reason why."""
+
+    status: Literal["equal", "different", "unverified"]
+    reason: str  # one sentence; empty only when equal
+    outputs: tuple[OutputComparison, ...]
+    samples: int
+    seed: int
+    runtime: str  # "onnxruntime 1.31.1, CPU, optimisations off, 1 thread"
+    referee: str  # "agrees" / "differs" / "skipped: <reason>"
+    witness: str | None = None  # file with the input on which the models differ most
+    assurance: Literal["measured"] = "measured"  # samples are never a proof
+
+
+# --- reduce -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LayerChange(_Record):
+    """What `reduce` did to one layer of features."""
+
+    name: str  # output tensor
+    node: str  # node that makes it, "" when unnamed
+    features: Change
+    constant: int  # features removed because they are constant
+    unread: int  # features removed because nothing reads them
+    lumped: int  # features removed because a kept one is a multiple of them
+    emptied: bool  # nothing was needed; one feature kept for the tensor's shape
+    pinned: str | None  # reason why the layer may not be cut; None when it may
+    declined: str | None  # reason why facts found were not (all) cut
+
+
+@dataclass(frozen=True)
+class ConstantOutput(_Record):
+    """An output feature that has the same value for every finite input."""
+
+    output: str
+    feature: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Result(_Document):
+    """Answer of `reduce`."""
+
+    source: str
+    output: str | None  # None: dry run, or a model in memory
+    changed: bool
+    level: Level
+    layers: tuple[LayerChange, ...]  # every layer with weights, in graph order
+    features: Change  # hidden features of those layers (graph outputs not counted)
+    parameters: Change
+    macs: Change  # multiplications per position in dense terms
+    file_bytes: Change  # model and data files together
+    folded: int  # weights that are sums of several, or multiples, of stored ones
+    rounded: int  # of those, how many were not representable and were rounded once
+    promise: Literal["exact", "within rounding"]  # strict and exact are both "exact"
+    constant_outputs: tuple[ConstantOutput, ...]
+    why_unchanged: str | None  # one sentence, when nothing was cut
+    hint: str | None  # one sentence about what another option would find
+    verdict: Verdict | None  # None: not asked for, or nothing to verify
+    model: Any = field(default=None, repr=False, compare=False, metadata={"hidden": True})
+
+
+# --- stats --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LayerStats(_Record):
+    """What is in one layer and what could go."""
+
+    name: str
+    node: str
+    operators: str  # "MatMul+Add+Relu"
+    width: int
+    parameters: int
+    macs: int
+    constant: int
+    unread: int
+    duplicate: int  # equal to another feature
+    proportional: int  # a multiple (not 1) of another feature, or equal up to an offset
+    within_rounding: int  # more that are proportional only up to the rounding of the stored type
+    reducible: int  # features that `reduce --level exact` would remove
+    pinned: str | None
+    near_miss: float | None = None  # --deep: smallest relative distance of two normalised rows
+    rank: int | None = None  # --deep: numerical rank of the weight matrix
+    rank_of: int | None = None  # --deep: the rank's upper limit, min(rows, columns)
+
+
+@dataclass(frozen=True)
+class Stats(_Document):
+    """Answer of `stats` for one model."""
+
+    source: str
+    ir_version: int
+    opsets: dict[str, int]
+    producer: str
+    inputs: dict[str, str]  # name -> "float32[N,784]"
+    outputs: dict[str, str]
+    operators: dict[str, int]
+    file_bytes: int
+    parameters: int  # all floating-point numbers stored
+    layers: tuple[LayerStats, ...]
+    features: int  # hidden features (graph outputs not counted)
+    reducible: int  # hidden features that `reduce --level exact` would remove
+    reducible_percent: float
+    constant_outputs: tuple[ConstantOutput, ...]
+    why_not: str | None  # one sentence, when nothing can go
+    notes: tuple[str, ...] = ()  # reasons for operators that were not understood, one line each
