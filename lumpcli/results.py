@@ -141,6 +141,7 @@ class Result(_Document):
     why_unchanged: str | None  # one sentence, when nothing was cut
     hint: str | None  # one sentence about what another option would find
     verdict: Verdict | None  # None: not asked for, or nothing to verify
+    notes: tuple[str, ...] = ()  # operators that were not understood and why, one line each
     model: Any = field(default=None, repr=False, compare=False, metadata={"hidden": True})
 
 

@@ -1,30 +1,53 @@
 """The rows of a dense layer, rewritten over the classes of what it reads.
 
 `Columns` says which stored columns belong together; `block` folds some of them for some rows,
-exactly. The matrix of folded rows is never made as a whole.
+exactly. The matrix of folded rows is never made as a whole. A `Stack` is the rows of several layers
+that read the same classes, one below the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
 import numpy as np
 
 from lumpcli.analysis.facts import LayerValues
-from lumpcli.ir import Array, Exact, Layer, fold
+from lumpcli.ir import Array, Exact, Layer, Term, below, fold
 
-_ONE = Fraction(1)
+INSIDE = -2  # the class of "one inside the image": what a constant is behind a padded term
+
+
+class FoldedRows(Protocol):
+    """Rows folded over the same columns: those of a layer, or of several."""
+
+    @property
+    def keys(self) -> Array:
+        """What the folded columns are over (3, columns): is its value known, class, tap; sorted."""
+
+    @property
+    def width(self) -> int:
+        """How many rows there are."""
+
+    def functions(self) -> list[Hashable]:
+        """What each row's activation is (width,)."""
+
+    def block(self, rows: Array, first: int, last: int) -> Exact:
+        """Folded columns `first` to `last` (exclusive) of the given rows, exact."""
+
+    def bias(self, rows: Array) -> Exact:
+        """The folded bias of the given rows, one column: bias plus what constant sources add."""
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Stored columns sorted by what they multiply.
+    """Stored columns of one layer, sorted by what they multiply.
 
     Member m is column `column[m]` of term `term[m]`'s flat weight, times `coefficient[m]` (None:
-    all ones). Folded column k, over the class `classes[k]`, is the sum of the members from
-    `starts[k]` on. The last `known` folded columns are of classes with one (known) value.
+    all ones). Folded column k, over `keys[:, k]`, is the sum of the members from `starts[k]` on.
+    `shifts` are (term, column, offset): what adds to the bias.
     """
 
     layer: Layer
@@ -32,17 +55,28 @@ class Columns:
     column: Array
     coefficient: list[Fraction] | None
     starts: Array
-    classes: Array
-    known: int
-    shifts: list[tuple[int, int, Fraction]]  # (term, column, offset): what adds to the bias
+    keys: Array
+    shifts: list[tuple[int, int, Fraction]]
 
-    def __len__(self) -> int:
-        return len(self.starts)
+    @property
+    def width(self) -> int:
+        """How many rows there are."""
+        return self.layer.width
+
+    @property
+    def classes(self) -> Array:
+        """The class of every folded column."""
+        classes: Array = self.keys[1]
+        return classes
 
     @property
     def ordinary(self) -> int:
-        """How many folded columns are over classes whose value varies."""
-        return len(self.starts) - self.known
+        """How many folded columns are over classes whose value varies; they come first."""
+        return int((self.keys[0] == 0).sum())
+
+    def functions(self) -> list[Hashable]:
+        """What each row's activation is (width,)."""
+        return [self.layer.activation.key(i) for i in range(self.width)]
 
     def block(self, rows: Array, first: int, last: int) -> Exact:
         """Folded columns `first` to `last` (exclusive) of the given rows, exact."""
@@ -54,13 +88,13 @@ class Columns:
 
     def bias(self, rows: Array) -> Exact:
         """The folded bias of the given rows, one column: bias plus what constant sources add."""
-        layer = self.layer
-        bias = np.zeros(layer.width) if layer.bias is None else layer.bias
         terms = np.array([t for t, _, _ in self.shifts], np.int64)
         columns = np.array([c for _, c, _ in self.shifts], np.int64)
-        stored = self._stored(rows, terms, columns)
-        block = np.concatenate([bias[rows, None].astype(np.float64), stored], axis=1)
-        coefficient = [layer.bias_scale, *(offset for _, _, offset in self.shifts)]
+        bias = np.zeros((len(rows), 1))
+        if self.layer.bias is not None:
+            bias[:, 0] = self.layer.bias[rows]
+        block = np.concatenate([bias, self._stored(rows, terms, columns)], axis=1)
+        coefficient = [self.layer.bias_scale, *(offset for _, _, offset in self.shifts)]
         return fold(block, coefficient, np.zeros(1, np.int64))
 
     def _stored(self, rows: Array, terms: Array, columns: Array) -> Array:
@@ -75,6 +109,48 @@ class Columns:
         return stored
 
 
+@dataclass(frozen=True)
+class Stack:
+    """Chosen rows of several layers with equal keys, in the order of `parts`."""
+
+    parts: Sequence[tuple[Columns, Array]]
+
+    @property
+    def keys(self) -> Array:
+        """The keys of all parts."""
+        return self.parts[-1][0].keys
+
+    @property
+    def width(self) -> int:
+        """How many rows there are."""
+        return sum(len(rows) for _, rows in self.parts)
+
+    def functions(self) -> list[Hashable]:
+        """What each row's activation is (width,)."""
+        return [p.layer.activation.key(i) for p, rows in self.parts for i in rows.tolist()]
+
+    def block(self, rows: Array, first: int, last: int) -> Exact:
+        """Folded columns `first` to `last` (exclusive) of the given rows (rising), exact."""
+        return below([part.block(own, first, last) for part, own in self._split(rows)])
+
+    def bias(self, rows: Array) -> Exact:
+        """The folded bias of the given rows (rising), one column."""
+        return below([part.bias(own) for part, own in self._split(rows)])
+
+    def _split(self, rows: Array) -> list[tuple[Columns, Array]]:
+        found, begin = [], 0
+        for part, chosen in self.parts:
+            here = rows[(rows >= begin) & (rows < begin + len(chosen))]
+            if len(here):
+                found.append((part, chosen[here - begin]))
+            begin += len(chosen)
+        return found
+
+
+# term, column, (is known, class, tap), coefficient
+_Entry = tuple[Array, Array, Array, list[Fraction]]
+
+
 def columns_of(
     layer: Layer, sources: Mapping[str, LayerValues], known: Mapping[int, float]
 ) -> Columns:
@@ -82,41 +158,48 @@ def columns_of(
 
     `sources` are the facts on the layers it reads; `known` the classes that have one value.
     """
-    parts: list[tuple[Array, Array, Array, list[Fraction]]] = []
+    table: list[_Entry] = []
     shifts: list[tuple[int, int, Fraction]] = []
     for index, term in enumerate(layer.terms):
         facts = sources[term.source]
-        taps, scale = term.taps, term.scale
-        tap = np.arange(taps)
         varying = np.flatnonzero(facts.class_of >= 0)
-        column = (varying[:, None] * taps + tap).reshape(-1)
-        key = np.stack([facts.class_of[varying].repeat(taps), np.tile(tap, len(varying))])
-        ratio = [facts.ratio[i] * scale for i in varying for _ in range(taps)]
-        parts.append((np.full(len(column), index), column, key, ratio))
-        shifts += [
-            (index, i * taps + t, offset * scale)
-            for i, offset in enumerate(facts.offset)
-            if offset
-            for t in range(taps)
-        ]
-    term_of = np.concatenate([p[0] for p in parts])
-    column_of = np.concatenate([p[1] for p in parts])
-    keys = np.concatenate([p[2] for p in parts], axis=1)
-    ratios = [r for p in parts for r in p[3]]
-    last = np.isin(keys[0], np.fromiter(known, np.int64, len(known)))
-    order = np.lexsort((keys[1], keys[0], last))
+        table.append(_entry(index, term, varying, facts.class_of[varying], facts.ratio, known))
+        shifted = np.array([i for i, offset in enumerate(facts.offset) if offset], np.int64)
+        if term.padded:
+            inside = np.full(len(shifted), INSIDE)
+            table.append(_entry(index, term, shifted, inside, facts.offset, known))
+        else:
+            shifts += [
+                (index, i * term.taps + tap, facts.offset[i] * term.scale)
+                for i in shifted.tolist()
+                for tap in range(term.taps)
+            ]
+    terms, columns, keys = (np.concatenate([e[k] for e in table], axis=-1) for k in range(3))
+    ratios = [ratio for entry in table for ratio in entry[3]]
+    order = np.lexsort(keys[::-1])
     keys = keys[:, order]
     new = np.ones(len(order), bool)
     new[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
     starts = np.flatnonzero(new)
-    trivial = all(r is _ONE or r == 1 for r in ratios)
+    sorted_ratios = None if all(r == 1 for r in ratios) else [ratios[i] for i in order]
     return Columns(
-        layer,
-        term_of[order],
-        column_of[order],
-        None if trivial else [ratios[i] for i in order],
-        starts,
-        keys[0, starts],
-        int(last[order][starts].sum()),
-        shifts,
+        layer, terms[order], columns[order], sorted_ratios, starts, keys[:, starts], shifts
     )
+
+
+def _entry(
+    index: int,
+    term: Term,
+    features: Array,
+    label: Array,
+    factors: Sequence[Fraction],
+    known: Mapping[int, float],
+) -> _Entry:
+    """The columns of some source features, one per tap."""
+    tap = np.arange(term.taps)
+    column = (features[:, None] * term.taps + tap).reshape(-1)
+    # behind padding nothing has one value: it is 0 outside the image
+    fixed = np.isin(label, np.fromiter(known, np.int64, len(known))) & (not term.padded)
+    key = np.stack([fixed.repeat(term.taps), label.repeat(term.taps), np.tile(tap, len(features))])
+    ratio = [factors[i] * term.scale for i in features for _ in range(term.taps)]
+    return np.full(len(column), index), column, key, ratio

@@ -1,4 +1,4 @@
-"""Which features are read at all: one backward sweep over the full classes (THEORY section 3.1).
+"""Which features are read at all: one backward sweep over the full classes.
 
 A class whose folded column is zero in every reader is unread, even though each of its features is
 read: that is how exact cancellation makes whole branches go.
@@ -7,7 +7,7 @@ read: that is how exact cancellation makes whole branches go.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,19 +61,24 @@ def _diagonal_reads(layer: Layer, live: Array) -> list[tuple[str, Array]]:
 
 
 def _dense_reads(layer: Layer, live: Array, values: Values) -> dict[str, Array]:
-    """Per source: the features whose class has a non-zero folded column in some live row."""
-    sources = {t.source: values[t.source] for t in layer.terms}
-    columns = columns_of(layer, sources, values.known)
-    used = _classes_used(columns, np.flatnonzero(live))
-    return {
-        name: np.isin(facts.class_of, used) & (facts.class_of != CONSTANT)
-        for name, facts in sources.items()
-    }
+    """Per source: the features whose class has a non-zero folded column in some live row.
+
+    Each source is folded alone: what cancels between two of them is read in both, since one may
+    be kept without the other.
+    """
+    reads = {}
+    for name in {t.source for t in layer.terms}:
+        alone = replace(layer, terms=tuple(t for t in layer.terms if t.source == name))
+        facts = values[name]
+        columns = columns_of(alone, {name: facts}, values.known)
+        used = _classes_used(columns, np.flatnonzero(live))
+        reads[name] = np.isin(facts.class_of, used) & (facts.class_of != CONSTANT)
+    return reads
 
 
 def _classes_used(columns: Columns, rows: Array) -> Array:
     """The classes with a folded column that is not zero in the given rows."""
-    open_ = np.arange(len(columns))
+    open_ = np.arange(len(columns.classes))
     used = []
     width = 16
     start = 0

@@ -1,27 +1,31 @@
-"""Rows that are multiples of one another up to the rounding of the stored type (THEORY section 4).
+"""Rows that are multiples of one another up to the rounding of the stored type.
 
 A stored weight stands for every real that rounds to it. A class is a *star*: its box holds, entry
 by entry, the choices of the representative's weights that are consistent with every member so far,
 and a row joins only when one ratio maps some choice in the box into what its own weights stand for.
 So at the end one choice fits all members: the reduction is exact for some network within stored
 precision.
+
+Candidates are classes that are close in a random projection, which is linear: no folded matrix is
+needed to find them. Boxes are made of candidates only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from lumpcli.analysis.columns import Columns
+from lumpcli.analysis.projection import candidates
 from lumpcli.analysis.rows import Rows
 from lumpcli.ir import Array, Symmetry
 
 _FEWEST_ENTRIES_16_BIT = 3  # two-entry rows of 16-bit numbers match by accident
-_WINDOW = 4  # consistent rows have radii within this factor
 
 
 @dataclass
@@ -29,40 +33,57 @@ class _Star:
     """Exactly proportional rows, and the choices [low, high] the first of them stands for."""
 
     members: Array
+    function: Hashable
     low: Array
     high: Array
 
 
-def loosen(columns: Columns, rows: Rows) -> Rows:
-    """Merge classes of `rows` whose members are consistent with being multiples of one another."""
+def loosen(columns: Columns, rows: Rows, settled: Collection[int]) -> Rows:
+    """Merge classes of `rows` whose members are consistent with being multiples of one another.
+
+    `settled` labels stay: their weights are tied to another layer's.
+    """
     symmetry = columns.layer.symmetry
-    linear = symmetry is Symmetry.LINEAR
-    wanted = np.flatnonzero(rows.entries > (1 if linear else 0))
-    if len(wanted) < 2:
-        return rows
-    centre, radius = _intervals(columns, with_bias=not linear)
-    stars = list(_stars(rows, wanted, centre, radius))
+    tied = np.isin(rows.label, np.fromiter(settled, np.int64, len(settled)))
+    fewest = 1 if symmetry is Symmetry.LINEAR else 0
+    classes = _classes(rows, np.flatnonzero((rows.entries > fewest) & ~tied))
+    functions = columns.functions()
+
+    @cache
+    def star(place: int) -> _Star | None:
+        return _star(columns, rows, classes[place], functions)
+
     label, lead = rows.label.copy(), list(rows.lead)
     absorbed: set[int] = set()
-    for first, second in _candidates(stars, symmetry):
-        if first in absorbed or second in absorbed:
+    for place, other_place in candidates(columns, np.array([c[0] for c in classes], np.int64)):
+        if place in absorbed or other_place in absorbed:
             continue
-        star, other = stars[first], stars[second]
-        ratio = _common_ratio(star, other, symmetry)
-        if ratio is None or (
-            _is_16_bit(columns) and np.sum(star.low * star.high > 0) < _FEWEST_ENTRIES_16_BIT
-        ):
+        first, other = star(place), star(other_place)
+        if first is None or other is None or first.function != other.function:
             continue
-        low, high = _meet(star, other, ratio)
+        ratio = _common_ratio(first, other, symmetry)
+        few = int(np.sum(first.low * first.high > 0)) < _FEWEST_ENTRIES_16_BIT
+        if ratio is None or (few and _is_16_bit(columns)):
+            continue
+        low, high = _meet(first, other, ratio)
         if (low > high).any():
             continue
-        star.low, star.high = low, high
-        absorbed.add(second)
-        to, old = int(star.members[0]), lead[int(other.members[0])]
+        first.low, first.high = low, high
+        absorbed.add(other_place)
+        to, old = int(first.members[0]), lead[int(other.members[0])]
         for i in other.members.tolist():
             lead[i] = lead[i] / old * ratio * lead[to]
             label[i] = label[to]
     return replace(rows, label=label, lead=tuple(lead))
+
+
+def _classes(rows: Rows, wanted: Array) -> list[Array]:
+    """The members of every class among the wanted rows, lowest first."""
+    if not len(wanted):
+        return []
+    order = wanted[np.argsort(rows.label[wanted], kind="stable")]
+    borders = np.flatnonzero(np.diff(rows.label[order])) + 1
+    return sorted(np.split(order, borders), key=lambda members: int(members[0]))
 
 
 def _is_16_bit(columns: Columns) -> bool:
@@ -71,8 +92,9 @@ def _is_16_bit(columns: Columns) -> bool:
 
 def _half_ulp(stored: Array) -> Array:
     """How far a real may lie from each stored number, on either side, and still round to it."""
-    up = np.nextafter(stored, np.array(np.inf, stored.dtype)).astype(np.longdouble)
-    down = np.nextafter(stored, np.array(-np.inf, stored.dtype)).astype(np.longdouble)
+    with np.errstate(over="ignore"):  # beside the largest number lies infinity
+        up = np.nextafter(stored, np.array(np.inf, stored.dtype)).astype(np.longdouble)
+        down = np.nextafter(stored, np.array(-np.inf, stored.dtype)).astype(np.longdouble)
     wide = stored.astype(np.longdouble)
     return np.asarray(np.minimum(up - wide, wide - down) / 2)
 
@@ -82,15 +104,15 @@ def _wide(number: Fraction) -> np.longdouble:
     return np.longdouble(near) + np.longdouble(float(number - Fraction(near)))
 
 
-def _intervals(columns: Columns, with_bias: bool) -> tuple[Array, Array]:
+def _intervals(columns: Columns, rows: Array) -> tuple[Array, Array]:
     """Folded rows as centres and radii (rows, columns); a negative radius: nothing is certain."""
     layer = columns.layer
     members = len(columns.column)
-    value = np.empty((layer.width, members), np.longdouble)
+    value = np.empty((len(rows), members), np.longdouble)
     half = np.empty_like(value)
     for index, term in enumerate(layer.terms):
         of_term = np.flatnonzero(columns.term == index)
-        stored = term.flat[:, columns.column[of_term]]
+        stored = term.flat[np.ix_(rows, columns.column[of_term])]
         value[:, of_term], half[:, of_term] = stored, _half_ulp(stored)
     if columns.coefficient is not None:
         factor = np.array([_wide(c) for c in columns.coefficient], np.longdouble)
@@ -101,40 +123,37 @@ def _intervals(columns: Columns, with_bias: bool) -> tuple[Array, Array]:
     magnitude = np.add.reduceat(abs(value), columns.starts, axis=1)
     exact = (count == 1) & (columns.coefficient is None)
     radius -= np.where(exact, 0, (count + 3) * np.finfo(np.longdouble).eps * magnitude)
-    if not with_bias:
+    if layer.symmetry is Symmetry.LINEAR:
         return centre, radius
-    bias, bias_radius = _bias_interval(columns)
+    bias, bias_radius = _bias_interval(columns, rows)
     return np.column_stack([bias, centre]), np.column_stack([bias_radius, radius])
 
 
-def _bias_interval(columns: Columns) -> tuple[Array, Array]:
+def _bias_interval(columns: Columns, rows: Array) -> tuple[Array, Array]:
     layer = columns.layer
-    exact = columns.bias(np.arange(layer.width))
-    centre = np.array([_wide(exact.value(i, 0)) for i in range(layer.width)], np.longdouble)
-    radius = np.zeros(layer.width, np.longdouble)
+    exact = columns.bias(rows)
+    centre = np.array([_wide(exact.value(k, 0)) for k in range(len(rows))], np.longdouble)
+    radius = np.zeros(len(rows), np.longdouble)
     if layer.bias is not None:
-        radius += _half_ulp(layer.bias) * abs(_wide(layer.bias_scale))
+        radius += _half_ulp(layer.bias[rows]) * abs(_wide(layer.bias_scale))
     for term, column, offset in columns.shifts:
-        radius += _half_ulp(layer.terms[term].flat[:, column]) * abs(_wide(offset))
+        radius += _half_ulp(layer.terms[term].flat[rows, column]) * abs(_wide(offset))
     return centre, radius - 4 * np.finfo(np.longdouble).eps * abs(centre)
 
 
-def _stars(rows: Rows, wanted: Array, centre: Array, radius: Array) -> Iterator[_Star]:
-    order = wanted[np.argsort(rows.label[wanted], kind="stable")]
-    borders = np.flatnonzero(np.diff(rows.label[order])) + 1
-    for members in sorted(np.split(order, borders), key=lambda m: int(m[0])):
-        first = int(members[0])
-        star = _Star(members, centre[first] - radius[first], centre[first] + radius[first])
-        for i in members[1:].tolist():
-            alike = _Star(members[:0], centre[i] - radius[i], centre[i] + radius[i])
-            star.low, star.high = _meet(star, alike, rows.lead[i] / rows.lead[first])
-        # the stored row always lies within; so a box that came out empty is only a point
-        star.low, star.high = (
-            np.minimum(star.low, centre[first]),
-            np.maximum(star.high, centre[first]),
-        )
-        if (radius[members] >= 0).all():
-            yield star
+def _star(columns: Columns, rows: Rows, members: Array, functions: list[Hashable]) -> _Star | None:
+    """The box of a class: what its first row stands for, given what the others stand for."""
+    centre, radius = _intervals(columns, members)
+    if (radius < 0).any():
+        return None
+    first = int(members[0])
+    star = _Star(members, functions[first], centre[0] - radius[0], centre[0] + radius[0])
+    for k, i in enumerate(members[1:].tolist(), start=1):
+        own = replace(star, low=centre[k] - radius[k], high=centre[k] + radius[k])
+        star.low, star.high = _meet(star, own, rows.lead[i] / rows.lead[first])
+    # the stored row always lies within; so a box that came out empty is only a point
+    star.low, star.high = np.minimum(star.low, centre[0]), np.maximum(star.high, centre[0])
+    return star
 
 
 def _meet(star: _Star, other: _Star, ratio: Fraction) -> tuple[Array, Array]:
@@ -148,32 +167,6 @@ def _meet(star: _Star, other: _Star, ratio: Fraction) -> tuple[Array, Array]:
         np.maximum(star.low, low + abs(low) * slack),
         np.minimum(star.high, high - abs(high) * slack),
     )
-
-
-def _candidates(stars: list[_Star], symmetry: Symmetry) -> Iterator[tuple[int, int]]:
-    """Pairs (lower, higher) of classes close in one random projection of their normalised rows."""
-    if not stars:
-        return
-    centre = np.array([(s.low + s.high) / 2 for s in stars], np.float64)
-    radius = np.array([(s.high - s.low) / 2 for s in stars], np.float64)
-    scale = np.ones(len(stars))
-    if symmetry in (Symmetry.LINEAR, Symmetry.ABSOLUTE, Symmetry.SIGN, Symmetry.HOMOGENEOUS):
-        scale = np.sqrt((centre**2).sum(axis=1))
-        scale[scale == 0] = 1.0
-    direction = np.random.default_rng(0).standard_normal(centre.shape[1])
-    key = centre @ direction / scale
-    if symmetry not in (Symmetry.HOMOGENEOUS, Symmetry.NONE):
-        key = abs(key)
-    noise = 1e-14 * (abs(centre) @ abs(direction)) / scale
-    reach = _WINDOW * (radius @ abs(direction) / scale + noise)
-    order = np.argsort(key, kind="stable")
-    place = key[order]
-    for i in range(len(stars)):
-        begin = np.searchsorted(place, key[i] - reach[i])
-        end = np.searchsorted(place, key[i] + reach[i], side="right")
-        for j in sorted(order[begin:end].tolist()):
-            if j > i:
-                yield i, j
 
 
 def _common_ratio(star: _Star, other: _Star, symmetry: Symmetry) -> Fraction | None:
@@ -207,8 +200,12 @@ def _fits(ratio: int, symmetry: Symmetry) -> bool:
 
 
 def _simplest(low: Any, high: Any) -> Fraction:
-    """The dyadic number with the fewest bits in [low, high] (of one sign)."""
-    middle = (low + high) / 2
+    """The dyadic number with the fewest bits in the middle half of [low, high] (of one sign).
+
+    Nearer the ends, a ratio would leave little room for further members.
+    """
+    middle, quarter = (low + high) / 2, (high - low) / 4
+    low, high = middle - quarter, middle + quarter
     fraction, power = np.frexp(middle)
     for bits in range(1, 64):
         candidate = np.ldexp(np.rint(np.ldexp(fraction, bits)), int(power) - bits)

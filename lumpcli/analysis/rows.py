@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from lumpcli.analysis.columns import Columns
+from lumpcli.analysis.columns import FoldedRows
 from lumpcli.ir import Array, Exact, Symmetry, scaled
 
 _FIRST_BLOCK = 16
@@ -36,16 +36,15 @@ class Rows:
 
 
 class _Refinement:
-    def __init__(self, columns: Columns, symmetry: Symmetry) -> None:
+    def __init__(self, columns: FoldedRows, symmetry: Symmetry) -> None:
         self.columns = columns
         self.symmetry = symmetry
-        width = columns.layer.width
+        width = columns.width
         self.lead: list[Fraction | None] = [None] * width
         self.entries = np.zeros(width, np.int64)
         self.single: dict[int, tuple[int, Fraction]] = {}
         functions: dict[Hashable, int] = {}
-        activation = columns.layer.activation
-        keys = [activation.key(i) for i in range(width)]
+        keys = columns.functions()
         self.label = np.array([functions.setdefault(k, len(functions)) for k in keys], np.int64)
         self.next_label = len(functions)
 
@@ -90,25 +89,26 @@ class _Refinement:
         self.entries[rows] += added
 
 
-def refine(columns: Columns, symmetry: Symmetry) -> Rows:
+def refine(columns: FoldedRows, symmetry: Symmetry) -> Rows:
     """Partition the rows of a dense layer, exactly.
 
     Linear layers are compared without their bias, which only makes an offset.
     """
     state = _Refinement(columns, symmetry)
-    rows = np.arange(columns.layer.width)
+    rows = np.arange(columns.width)
     if symmetry is not Symmetry.LINEAR:
         state.split(rows, columns.bias(rows))
+    ordinary, total = int((columns.keys[0] == 0).sum()), columns.keys.shape[1]
     first, width = 0, _FIRST_BLOCK
-    while first < len(columns):
+    while first < total:
         rows = state.undecided()
         if not len(rows):
             break
         # no block lies across the border to the columns of known classes
-        end = columns.ordinary if first < columns.ordinary else len(columns)
+        end = ordinary if first < ordinary else total
         last = min(first + width, end)
         block = columns.block(rows, first, last)
-        if first < columns.ordinary:
+        if first < ordinary:
             state.count(rows, block, first)
         state.split(rows, block)
         first = last

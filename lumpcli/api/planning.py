@@ -13,7 +13,7 @@ from lumpcli.ir import Layer, Net
 from lumpcli.loader import Host
 from lumpcli.pipeline import Plan, plan
 
-_GROWS = "a constant is shared with other layers: cut apart, the file would grow"
+_GROWS = "a constant has other users: cut apart, the file would grow"
 
 
 def chosen(net: Net, only: Sequence[str], exclude: Sequence[str]) -> Net:

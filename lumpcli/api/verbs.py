@@ -13,7 +13,7 @@ from lumpcli.analysis import Grants
 from lumpcli.api.planning import chosen, plan_export
 from lumpcli.api.writing import Job, finish
 from lumpcli.errors import UsageError
-from lumpcli.exporter import check_roundtrip, check_target, locations
+from lumpcli.exporter import check_roundtrip, check_target
 from lumpcli.loader import load
 from lumpcli.pipeline import Plan
 from lumpcli.results import Change, Level, Result, Stats, Verdict
@@ -56,7 +56,7 @@ def stats(source: PathOrModel, *, deep: bool = False, freeze_initializers: bool 
     size = (
         source.ByteSize()
         if isinstance(source, ModelProto)
-        else file_bytes(Path(source), locations(host.model))
+        else file_bytes(Path(source), host.data_files.values())
     )
     return measure(
         host,
@@ -94,17 +94,14 @@ def reduce(
     """
     if level not in _LEVELS:
         raise UsageError(f"no level is called {level!r}; there are {', '.join(_LEVELS)}")
-    target = None if output is None or dry_run else Path(output)
-    if target is not None:
-        check_target(target, force)
-        target = target.resolve()
+    target = None if output is None or dry_run else check_target(output, force)
     host = load(source, freeze_initializers=freeze_initializers)
     net = chosen(host.net, only, exclude)
     done, exported = plan_export(host, net, Grants(level), passes)
     loose = None
     if level == "exact" and passes is None:
         loose, _ = plan_export(host, net, Grants("rounding"))
-    result = _result(_label(source), level, done, loose, exported.changed)
+    result = _result(_label(source), level, done, loose, exported.changed, host.notes)
     if isinstance(source, ModelProto) and target is None:
         reloaded = load(exported.model, freeze_initializers=freeze_initializers)
         check_roundtrip(done.reduced, reloaded.net)
@@ -120,7 +117,7 @@ def reduce(
         exported,
         source,
         target,
-        force,
+        "" if output is None else os.fspath(output),
         check,
         settings or Settings(),
         freeze_initializers,
@@ -132,7 +129,14 @@ def _label(source: PathOrModel) -> str:
     return source.graph.name if isinstance(source, ModelProto) else os.fspath(source)
 
 
-def _result(label: str, level: Level, done: Plan, loose: Plan | None, changed: bool) -> Result:
+def _result(
+    label: str,
+    level: Level,
+    done: Plan,
+    loose: Plan | None,
+    changed: bool,
+    notes: tuple[str, ...],
+) -> Result:
     """The report of a plan; what depends on the written file is filled in later."""
     net, reduced = done.net, done.reduced
     after = features(net, reduced)
@@ -152,9 +156,10 @@ def _result(label: str, level: Level, done: Plan, loose: Plan | None, changed: b
         rounded=done.rounding.rounded,
         promise="within rounding" if level == "rounding" else "exact",
         constant_outputs=constant_outputs(net, done.values),
-        why_unchanged=None if changed else why_unchanged(net, done.quotient),
+        why_unchanged=None if changed else why_unchanged(net, done.quotient, notes),
         hint=f"{more} more {are} proportional within rounding: --level rounding"
         if more > 0
         else None,
         verdict=None,
+        notes=notes,
     )

@@ -14,7 +14,6 @@ from onnx import ModelProto
 from lumpcli.exporter import (
     Exported,
     check_roundtrip,
-    locations,
     publish,
     staging,
     write_copy,
@@ -36,7 +35,7 @@ class Job:
     exported: Exported
     source: str | os.PathLike[str] | ModelProto
     target: Path | None
-    force: bool
+    label: str  # what the user calls the target
     check: bool
     settings: Settings
     freeze_initializers: bool
@@ -44,17 +43,17 @@ class Job:
 
 def finish(job: Job, result: Result) -> Result:
     """Write, check and publish; `output` of the result is None when nothing was published."""
-    with _folder(job.target) as folder:
+    with _folder(job) as folder:
         source = _source_file(job, folder)
         target = job.target or folder / "reduced" / source.name
         if not job.exported.changed:
             if job.target is not None:
-                publish(folder, write_copy(job.host, source, target, folder), target, job.force)
-            size = file_bytes(source, locations(job.host.model))
+                publish(folder, write_copy(job.host, source, target, folder), target)
+            size = file_bytes(source, job.host.data_files.values())
             count = parameters(job.host)
             return replace(
                 result,
-                output=None if job.target is None else str(target),
+                output=None if job.target is None else job.label,
                 file_bytes=Change(size, size),
                 parameters=Change(count, count),
             )
@@ -65,7 +64,8 @@ def finish(job: Job, result: Result) -> Result:
         result = replace(
             result,
             file_bytes=Change(
-                file_bytes(source, locations(job.host.model)), file_bytes(staged, files[:-1])
+                file_bytes(source, job.host.data_files.values()),
+                file_bytes(staged, [folder / name for name in files[:-1]]),
             ),
             parameters=Change(parameters(job.host), parameters(loaded)),
         )
@@ -74,15 +74,15 @@ def finish(job: Job, result: Result) -> Result:
             if result.verdict is not None and result.verdict.status != "equal":
                 return result
         if job.target is not None:
-            publish(folder, files, target, job.force)
-            result = replace(result, output=str(target))
+            publish(folder, files, target)
+            result = replace(result, output=job.label)
     return result
 
 
 @contextmanager
-def _folder(target: Path | None) -> Iterator[Path]:
-    if target is not None:
-        with staging(target) as folder:
+def _folder(job: Job) -> Iterator[Path]:
+    if job.target is not None:
+        with staging(job.target, job.label) as folder:
             yield folder
     else:
         with tempfile.TemporaryDirectory(prefix="lumpcli-") as name:

@@ -2,7 +2,6 @@
 
 from lumpcli.exporter.files import (
     check_target,
-    locations,
     publish,
     staging,
     write_copy,
@@ -16,7 +15,6 @@ __all__ = [
     "check_roundtrip",
     "check_target",
     "export",
-    "locations",
     "publish",
     "staging",
     "write_copy",

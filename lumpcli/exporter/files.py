@@ -9,113 +9,166 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain, count
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from onnx import ModelProto, TensorProto
+from onnx import TensorProto
 
-from lumpcli.errors import OutputError
+from lumpcli.errors import InputError, OutputError
 from lumpcli.exporter.patch import Exported
-from lumpcli.loader import Host, external_file, tensor_array
+from lumpcli.loader import Host, all_tensors, external_range, location_of, read_model
 
 _LARGEST_ALIGNMENT = 1 << 16
+_COPIED_AT_A_TIME = 1 << 22  # bytes
 
 
-def locations(model: ModelProto) -> list[str]:
-    """The data files of a model, relative to its folder, in order of first mention."""
-    found: dict[str, None] = {}
-    for tensor in model.graph.initializer:
-        if tensor.data_location == TensorProto.EXTERNAL:
-            found.setdefault(_location(tensor))
-    return list(found)
+def check_target(output: str | os.PathLike[str], force: bool) -> Path:
+    """Where the output goes, links followed.
 
-
-def _location(tensor: TensorProto) -> str:
-    return next((e.value for e in tensor.external_data if e.key == "location"), "")
-
-
-def check_target(path: Path, force: bool) -> None:
-    """OutputError when the output exists and may not be replaced, or has no folder."""
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: the folder {path.parent} does not exist")
-    if os.path.lexists(path) and not force:
-        raise OutputError(f"{path} exists; use --force to replace it")
+    OutputError when it exists and may not be replaced, is no regular file, or has no folder.
+    """
+    name = os.fspath(output)
+    if not name:
+        raise OutputError("the name of the output is empty")
+    try:
+        if os.path.lexists(name) and not force:
+            raise OutputError(f"{name} exists; use --force to replace it")
+        path = Path(name).resolve()
+        if path.is_dir():
+            raise OutputError(f"{name} is a folder")
+        if os.path.lexists(path) and not path.is_file():
+            raise OutputError(f"{name} is not a regular file")
+        if not path.parent.is_dir():
+            what = "is not a folder" if path.parent.exists() else "does not exist"
+            raise OutputError(f"{name} cannot be written: {path.parent} {what}")
+    except (OSError, RuntimeError) as error:  # a name too long, a loop of links
+        raise OutputError(f"{name} cannot be written: {error}") from None
+    return path
 
 
 @contextmanager
-def staging(path: Path) -> Iterator[Path]:
-    """A temporary folder beside a file, gone afterwards; OSErrors become OutputError."""
+def staging(path: Path, label: str = "") -> Iterator[Path]:
+    """A temporary folder beside a file, gone afterwards; OSErrors become OutputError.
+
+    `label` is what messages call the file, if not by its path.
+    """
     try:
         with tempfile.TemporaryDirectory(prefix=".lumpcli-", dir=path.parent) as folder:
             yield Path(folder)
     except OSError as error:
-        raise OutputError(_reason(path, error)) from None
+        raise OutputError(_reason(label or str(path), error)) from None
 
 
-def _reason(path: Path, error: OSError) -> str:
+def _reason(label: str, error: OSError) -> str:
     if error.errno == errno.ENOSPC:
-        return f"{path} cannot be written: no space left on the device"
-    return f"{path} cannot be written: {error.strerror or error}"
+        return f"{label} cannot be written: no space left on the device"
+    return f"{label} cannot be written: {error.strerror or error}"
 
 
 def write_copy(host: Host, source: Path, path: Path, folder: Path) -> list[str]:
     """Copy a model into a folder, byte for byte; returns its files, the model last.
 
-    Its data files come along only when the model goes to another folder.
+    Its data files come along only when the model goes to another folder; OutputError when one
+    would replace a file that is not the old output's.
     """
     shutil.copyfile(source, folder / path.name)
-    if path.parent.resolve() == host.graph.folder.resolve():
+    if _beside(host, path):
         return [path.name]
-    files = locations(host.model)
-    for name in files:
+    own = _owned(host, path)
+    for name, data in host.data_files.items():
+        if not _free(path.parent / name, own):
+            raise OutputError(f"{path.parent / name} exists, and the model's data must go there")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(host.graph.folder / name, folder / name)
-    return [*files, path.name]
+        shutil.copyfile(data, folder / name)
+    return [*host.data_files, path.name]
 
 
 def write_model(host: Host, exported: Exported, path: Path, folder: Path) -> list[str]:
     """Write a changed model into a folder under its future name; returns its files, the model last.
 
-    Data files keep their names, except beside the original: there they are named after the output.
+    Data files keep their names where that replaces nothing but the old output's; else they are
+    named after the output, as they are beside the original.
     """
-    names = locations(host.model)
-    renamed = {name: name for name in names}
-    if path.parent.resolve() == host.graph.folder.resolve():
-        several = len(names) > 1
-        renamed = {
-            name: f"{path.name}.{k}.data" if several else f"{path.name}.data"
-            for k, name in enumerate(names)
-        }
-    for name in names:
-        _write_data(host, exported, name, renamed[name], folder)
+    names = _data_names(host, path)
+    for name, new_name in names.items():
+        _write_data(host, exported, name, new_name, folder)
     (folder / path.name).write_bytes(exported.model.SerializeToString())
-    return [*renamed.values(), path.name]
+    return [*names.values(), path.name]
+
+
+def _data_names(host: Host, path: Path) -> dict[str, str]:
+    """What the data files are called in the output, by what they are called in the original."""
+    own = _owned(host, path)
+    in_place = host.path is not None and host.path.resolve() == path.resolve()
+    keep = in_place or not _beside(host, path)
+    names: dict[str, str] = {}
+    for name in host.data_files:
+        numbered = (f"{path.name}.{k}.data" for k in count(1))
+        candidates = chain((name,) if keep else (), (f"{path.name}.data",), numbered)
+        names[name] = next(
+            c for c in candidates if c not in names.values() and _free(path.parent / c, own)
+        )
+    return names
+
+
+def _beside(host: Host, path: Path) -> bool:
+    """Whether a file lies where the model's external data is looked for."""
+    return path.parent.resolve() in [folder.resolve() for folder in host.graph.folders]
+
+
+def _owned(host: Host, path: Path) -> set[Path]:
+    """The data files of the output about to be replaced, but for those the original reads."""
+    try:
+        old = read_model(path)
+    except InputError:
+        return set()
+    external = [t for t in all_tensors(old) if t.data_location == TensorProto.EXTERNAL]
+    found = {(path.parent / location_of(t)).resolve() for t in external}
+    if host.path is not None and host.path.resolve() == path.resolve():
+        return found
+    return found - {file.resolve() for file in host.data_files.values()}
+
+
+def _free(path: Path, own: set[Path]) -> bool:
+    """Whether a data file may be written here: there is none, or it is the old output's."""
+    return not os.path.lexists(path) or (path.is_file() and path.resolve() in own)
 
 
 def _write_data(host: Host, exported: Exported, name: str, new_name: str, folder: Path) -> None:
-    """Write one data file, tensors in their old order and alignment, and say where they are now."""
-    tensors = [
-        t
-        for t in exported.model.graph.initializer
-        if t.data_location == TensorProto.EXTERNAL and _location(t) == name
-    ]
-    offsets = {
-        t.name: external_file(host.weights.tensors[t.name], host.graph.folder)[1] for t in tensors
-    }
-    alignment = min(math.gcd(*offsets.values()) or _LARGEST_ALIGNMENT, _LARGEST_ALIGNMENT)
+    """Write one data file, tensors in their old order and alignment, and say where they are now.
+
+    Tensors that did not change are copied as the bytes they are.
+    """
+    tensors = []
+    for tensor in all_tensors(exported.model):
+        if tensor.data_location == TensorProto.EXTERNAL and location_of(tensor) == name:
+            changed = exported.external.get(tensor.name)
+            old = host.weights.tensors[tensor.name] if changed is not None else tensor
+            tensors.append((external_range(old, host.graph.folders), tensor, changed))
+    tensors.sort(key=lambda entry: entry[0][1])
+    offsets = [offset for (_, offset, _), _, _ in tensors]
+    alignment = min(math.gcd(*offsets) or _LARGEST_ALIGNMENT, _LARGEST_ALIGNMENT)
     (folder / new_name).parent.mkdir(parents=True, exist_ok=True)
     with (folder / new_name).open("wb") as file:
-        for tensor in sorted(tensors, key=lambda t: offsets[t.name]):
-            numbers = exported.external.get(tensor.name)
-            if numbers is None:
-                numbers = tensor_array(host.weights.tensors[tensor.name], host.graph.folder)
-            assert numbers is not None
+        for (path, offset, length), tensor, changed in tensors:
             file.write(b"\0" * (-file.tell() % alignment))
             start = file.tell()
-            file.write(np.ascontiguousarray(numbers).view(np.uint8).data)
+            if changed is None:
+                _copy_range(path, offset, length, file)
+            else:
+                file.write(np.ascontiguousarray(changed).view(np.uint8).data)
             _say_where(tensor, new_name, start, file.tell() - start)
+
+
+def _copy_range(path: Path, offset: int, length: int, to: BinaryIO) -> None:
+    with path.open("rb") as file:
+        file.seek(offset)
+        while length > 0:
+            block = file.read(min(length, _COPIED_AT_A_TIME))
+            to.write(block)
+            length -= len(block)
 
 
 def _say_where(tensor: TensorProto, location: str, offset: int, length: int) -> None:
@@ -124,13 +177,23 @@ def _say_where(tensor: TensorProto, location: str, offset: int, length: int) -> 
         tensor.external_data.add(key=key, value=value)
 
 
-def publish(folder: Path, files: list[str], path: Path, force: bool) -> None:
-    """Move finished files to their place, the model last; OutputError before anything is lost."""
-    for name in files:
-        target = path.parent / name
-        if os.path.lexists(target) and not force:
-            raise OutputError(f"{target} exists; use --force to replace it")
-    for name in files:
-        target = path.parent / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(folder / name, target)
+def publish(folder: Path, files: list[str], path: Path) -> None:
+    """Move finished files to their place, the model last; when that fails, all is as it was."""
+    replaced: list[tuple[Path, Path | None]] = []
+    try:
+        for number, name in enumerate(files):
+            target = path.parent / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            old = folder / f"replaced-{number}" if target.exists() else None
+            if old is not None and len(files) > 1:
+                shutil.copy2(target, old)
+            replaced.append((target, old))
+            os.replace(folder / name, target)
+    except BaseException:
+        if len(files) > 1:
+            for target, old in reversed(replaced):
+                if old is not None:
+                    os.replace(old, target)
+                else:
+                    target.unlink(missing_ok=True)
+        raise

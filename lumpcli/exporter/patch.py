@@ -66,7 +66,8 @@ class _Patch:
             root = site.stored.root
             at_root = np.ascontiguousarray(site.stored.at_root(value))
             use = Use(site.node, site.slot)
-            wishes.setdefault(root, []).append(_Wish(use, value, at_root, site.layer))
+            wide = value.astype(site.stored.dtype)  # what the user of a widened constant reads
+            wishes.setdefault(root, []).append(_Wish(use, wide, at_root, site.layer))
         blame: list[tuple[int, set[str]]] = []
         for root, wanted in wishes.items():
             before = self.bytes
@@ -116,11 +117,7 @@ class _Patch:
         assert old is not None
         if root in self.tensors:
             tensor = self.tensors[root]
-            if tensor.data_location == TensorProto.EXTERNAL:
-                self.result.external[root] = value
-                set_dims(tensor, value.shape)
-            else:
-                fill_tensor(tensor, value)
+            self._fill(tensor, value)
             self.bytes += value.nbytes - old.array.nbytes
         else:
             node = self.model.graph.node[self.host.graph.producer[root]]
@@ -137,12 +134,20 @@ class _Patch:
         self.shapes[root] = value.shape
         return True
 
+    def _fill(self, tensor: TensorProto, value: Array) -> None:
+        """Give an initializer other numbers, where the old ones are: in the model or outside."""
+        if tensor.data_location == TensorProto.EXTERNAL:
+            self.result.external[tensor.name] = value
+            set_dims(tensor, value.shape)
+        else:
+            fill_tensor(tensor, value)
+
     def _reshape_constant(self, node: NodeProto, shape: Array) -> None:
         """Tell a ConstantOfShape its new shape, in place unless others read it."""
         name = node.input[0]
         tensor = self.tensors.get(name)
         if tensor is not None and self.host.graph.sole_use(name):
-            fill_tensor(tensor, shape)
+            self._fill(tensor, shape)
             return
         before = self.bytes
         node.input[0] = self._add_initializer(f"{node.output[0]}_shape", shape)

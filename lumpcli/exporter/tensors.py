@@ -31,6 +31,8 @@ def fill_tensor(tensor: TensorProto, value: Array) -> None:
     fresh = numpy_helper.from_array(np.ascontiguousarray(value))
     for name in _DATA_FIELDS:
         tensor.ClearField(name)
+    tensor.ClearField("data_location")
+    del tensor.external_data[:]
     set_dims(tensor, value.shape)
     tensor.raw_data = fresh.raw_data
 

@@ -2,7 +2,7 @@
 
 from lumpcli.ir.activation import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
 from lumpcli.ir.compose import compose
-from lumpcli.ir.exact import Array, Exact, fold, integers, round_fraction, round_once, scaled
+from lumpcli.ir.exact import Array, Exact, below, fold, integers, round_fraction, round_once, scaled
 from lumpcli.ir.folding import Rounding, apply
 from lumpcli.ir.groups import groups, pin_of
 from lumpcli.ir.net import Join, Layer, Net, Output, Term
@@ -24,6 +24,7 @@ __all__ = [
     "Symmetry",
     "Term",
     "apply",
+    "below",
     "clip",
     "compose",
     "fold",

@@ -1,4 +1,4 @@
-"""Elementwise functions, and what each allows: THEORY's table of ratios.
+"""Elementwise functions, and what ratio each allows: docs/theory.md section 2.
 
 `Symmetry` says by which ratio two rows may differ while their features stay in one class, and
 `value_ratio` what the ratio of the values then is.
@@ -102,6 +102,8 @@ class Activation:
         name, attributes = self.key(feature)
         if name in _RATIONAL:
             return _RATIONAL[name](z, *attributes)
+        if z == 0 and name in _AT_ZERO:
+            return _AT_ZERO[name]
         if name in _REAL:
             try:
                 value = _REAL[name](float(z), *attributes)
@@ -157,6 +159,17 @@ _RATIONAL: dict[str, Callable[..., Fraction]] = {
     "Floor": lambda z: Fraction(math.floor(z)),
     "Ceil": lambda z: Fraction(math.ceil(z)),
     "Round": lambda z: Fraction(round(z)),
+}
+
+
+_AT_ZERO: dict[str, Fraction] = {
+    **dict.fromkeys(
+        ("Tanh", "Erf", "Gelu", "Elu", "Selu", "Celu", "Swish", "Mish", "Sqrt", "Sin", "Tan"),
+        Fraction(0),
+    ),
+    **dict.fromkeys(("Asin", "Asinh", "Atan", "Atanh", "Sinh"), Fraction(0)),
+    **dict.fromkeys(("Exp", "Cos", "Cosh"), Fraction(1)),
+    "Sigmoid": Fraction(1, 2),
 }
 
 

@@ -8,119 +8,139 @@ from fractions import Fraction
 
 import numpy as np
 
+from lumpcli.errors import InternalError
 from lumpcli.ir.exact import Array
 from lumpcli.ir.folding import apply
 from lumpcli.ir.groups import groups, pin_of
 from lumpcli.ir.hitting import hitting_set
 from lumpcli.ir.net import Layer, Net
 from lumpcli.ir.quotient import Claim, LayerCut, Quotient
-from lumpcli.ir.storable import Table, keep_unstorable, preference_of
+from lumpcli.ir.storable import Storage
+from lumpcli.ir.table import Table, table_of
 
-_BIAS = "what the removed features add to a bias cannot be stored (level strict, or overflow)"
+_WHOLE = "what its readers would have to store would overflow, or be rounded at level strict"
 
 
 @dataclass
 class _Limits:
-    """What storing the result forbids, found while trying: layers whose offsets must stay."""
+    """What storing the result forbids, found by trying.
+
+    `fixed` layers cannot store another bias; `whole` ones cannot be cut.
+    """
 
     strict: bool
-    locked: set[str] = field(default_factory=set)
+    fixed: set[str] = field(default_factory=set)
+    whole: set[str] = field(default_factory=set)
 
 
 def compose(net: Net, claims: Sequence[Claim], strict: bool = False) -> Quotient:
     """One joint cut that realises as many of the claims as groups and stored types allow.
 
-    `strict`: nothing may be rounded. Raises InternalError for claims that contradict the net.
+    `strict`: nothing may be rounded.
     """
-    limits = _Limits(strict, {layer.name for layer in net.layers if _offsets_locked(net, layer)})
+    by_layer: dict[str, list[Claim]] = {}
+    for claim in claims:
+        by_layer.setdefault(claim.layer, []).append(claim)
+    limits = _Limits(strict, {layer.name for layer in net.layers if layer.bias_fixed})
     while True:
-        quotient = _compose(net, claims, limits)
+        quotient = _compose(net, by_layer, limits)
         tally = apply(net, quotient)[1]
-        readers = tally.overflow | (tally.inexact_bias if strict else set())
-        locked = {t.source for name in readers for t in net[name].terms if not t.diagonal}
-        if locked <= limits.locked:
+        readers = tally.overflow | (tally.inexact if strict else set())
+        if not readers:
             return quotient
-        limits.locked |= locked
+        sources = {t.source for name in readers for t in net[name].terms if not t.diagonal}
+        if not readers <= limits.fixed:
+            limits.fixed |= readers
+        elif not sources <= limits.whole:
+            limits.whole |= sources
+        else:
+            raise InternalError(f"{min(readers)}: cannot be stored although nothing is cut")
 
 
-def _offsets_locked(net: Net, layer: Layer) -> bool:
-    """Whether some reader has no place for what a removed constant would add to it."""
-    return any(r.bias_fixed or r.terms[t].padded for r, t in net.dense_readers(layer.name))
-
-
-def _compose(net: Net, claims: Sequence[Claim], limits: _Limits) -> Quotient:
+def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quotient:
     cuts: dict[str, LayerCut] = {}
-    for group in groups(net):
+    declined: dict[str, str] = {}
+    for group in reversed(groups(net)):  # readers first: only their kept rows matter
         if pin_of(group) is not None:
             continue
-        read = [layer for layer in group if any(True for _ in net.dense_readers(layer.name))]
-        tables = [_table(net, layer, claims, limits) for layer in read]
-        preference = np.zeros(group[0].width)
-        if len(read) == 1:
-            preference = preference_of(net, read[0], tables[0], limits.strict)
-        keep = hitting_set([t.label for t in tables], preference)
-        if len(keep) == group[0].width:
+        whole = [layer.name for layer in group if layer.name in limits.whole]
+        if whole:
+            declined |= dict.fromkeys(whole, _WHOLE)
             continue
+        read = [layer for layer in group if any(True for _ in net.dense_readers(layer.name))]
+        tables = []
+        for layer in read:
+            fixed = [
+                reader.terms[index].by_tap[Quotient(cuts).keep(reader)]
+                for reader, index in net.dense_readers(layer.name)
+                if reader.name in limits.fixed or reader.terms[index].padded
+            ]
+            tables.append(table_of(layer, claims.get(layer.name, []), fixed))
+        storages = [Storage(net, layer, limits.strict) for layer in read]
+        keep, carriers = _keep(group[0].width, tables, storages)
+        for layer, table in zip(read, tables, strict=True):
+            if table.declined:
+                declined[layer.name] = table.declined
         emptied = len(keep) == 0
         keep = np.zeros(1, np.int64) if emptied else keep
-        for layer, table in zip(read, tables, strict=True):
-            cuts[layer.name] = _cut(table, keep, emptied)
+        if len(keep) == group[0].width:
+            continue
+        for layer, table, carrier in zip(read, tables, carriers, strict=True):
+            cuts[layer.name] = _cut(table, keep, carrier, emptied)
         for layer in group:
             if layer.name not in cuts:
                 cuts[layer.name] = _unread_cut(layer, keep, emptied)
-    return Quotient(cuts)
+    return Quotient(cuts, declined)
 
 
-def _table(net: Net, layer: Layer, claims: Sequence[Claim], limits: _Limits) -> Table:
-    n = layer.width
-    table = Table(np.arange(n), [Fraction(1)] * n, [Fraction(0)] * n, ["kept"] * n)
-    for claim in claims:
-        if claim.layer != layer.name:
+def _keep(
+    width: int, tables: Sequence[Table], storages: Sequence[Storage]
+) -> tuple[Array, list[Array]]:
+    """The indices a group keeps, and per layer who carries each feature (-1: nobody)."""
+    for table, storage in zip(tables, storages, strict=True):
+        storage.take_apart(table)
+    while True:
+        preference = np.zeros(width)
+        for table, storage in zip(tables, storages, strict=True):
+            preference += storage.preference(table)
+        keep = hitting_set([table.label for table in tables], preference)
+        carriers = [_carriers(t, s, keep) for t, s in zip(tables, storages, strict=True)]
+        found = [carrier for carrier in carriers if carrier is not None]
+        if len(found) == len(carriers):
+            return keep, found
+
+
+def _carriers(table: Table, storage: Storage, keep: Array) -> Array | None:
+    """Who carries each feature: kept ones themselves, the others the best kept one of their class.
+
+    None, with the class split, when no kept member can carry what the readers must store.
+    """
+    carrier = np.where(table.label >= 0, np.arange(len(table.label)), -1)
+    kept = set(keep.tolist())
+    certain = not storage.may_fail(table)
+    for members in table.classes():
+        able = [i for i in members if i in kept]
+        gone = [i for i in members if i not in kept]
+        if not gone:
             continue
-        for k, i in enumerate(claim.features.tolist()):
-            label = int(claim.classes[k])
-            table.label[i] = -1 if label < 0 else n + label
-            table.ratio[i], table.offset[i] = claim.ratio[k], claim.offset[k]
-            table.kind[i] = claim.kind
-    if layer.name in limits.locked:
-        _keep_offsets(table)
-    keep_unstorable(net, layer, table, limits.strict)
-    return table
+        chosen = able[0]
+        if not certain or len({table.ratio[i] for i in able}) > 1:
+            costs = [(storage.best_carrier(table, [*gone, i], [i])[1], i) for i in able]
+            cost, chosen = min(costs)
+            if cost == np.inf:
+                storage.split(table, members)
+                return None
+        carrier[gone] = chosen
+    return carrier
 
 
-def _keep_offsets(table: Table) -> None:
-    """Where a bias cannot take them: equal offsets per value share a class, constants are one."""
-    names: dict[tuple[int, Fraction], int] = {}
-    constants = 2 * len(table.label) + 1  # a label of its own
-    for i, label in enumerate(table.label.tolist()):
-        offset = table.offset[i]
-        if label < 0:
-            if offset:
-                table.label[i], table.ratio[i] = constants, offset
-        else:
-            key = (label, offset / table.ratio[i])
-            table.label[i] = names.setdefault(key, constants + 1 + len(names))
-        table.offset[i] = Fraction(0)
-    if any(o for o in table.offset):
-        table.declined = _BIAS
-
-
-def _cut(table: Table, keep: Array, emptied: bool) -> LayerCut:
-    carrier = np.full(len(table.label), -1)
-    by_label: dict[int, int] = {}
-    for i in keep.tolist():
-        by_label.setdefault(int(table.label[i]), i)
+def _cut(table: Table, keep: Array, carrier: Array, emptied: bool) -> LayerCut:
     ratio, offset = [Fraction(0)] * len(carrier), list(table.offset)
-    for i, label in enumerate(table.label.tolist()):
-        if label < 0:
-            continue
-        k = by_label[label]
-        carrier[i] = k
-        ratio[i] = table.ratio[i] / table.ratio[k]
-        offset[i] = table.offset[i] - ratio[i] * table.offset[k]
-    return LayerCut(
-        keep, carrier, tuple(ratio), tuple(offset), tuple(table.kind), emptied, table.declined
-    )
+    for i, k in enumerate(carrier.tolist()):
+        if k >= 0:
+            ratio[i] = table.ratio[i] / table.ratio[k]
+            offset[i] = table.offset[i] - ratio[i] * table.offset[k]
+    return LayerCut(keep, carrier, tuple(ratio), tuple(offset), tuple(table.kind), emptied)
 
 
 def _unread_cut(layer: Layer, keep: Array, emptied: bool) -> LayerCut:

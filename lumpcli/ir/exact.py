@@ -93,6 +93,25 @@ def fold(block: Array, coefficients: Sequence[Fraction] | None, starts: Array) -
     return Exact(np.add.reduceat(mantissa, starts, axis=1), exponent, tuple(denominators))
 
 
+def below(blocks: Sequence[Exact]) -> Exact:
+    """Matrices of as many columns, one below the other."""
+    if len(blocks) == 1:
+        return blocks[0]
+    common = tuple(math.lcm(*d) for d in zip(*(b.denominator for b in blocks), strict=True))
+    mantissas = []
+    for block in blocks:
+        factors = [c // d for c, d in zip(common, block.denominator, strict=True)]
+        mantissa = block.mantissa
+        if any(f != 1 for f in factors):
+            starts = np.arange(mantissa.shape[1])
+            if not _sums_fit(mantissa, factors, starts):
+                mantissa = mantissa.astype(object)
+            mantissa = mantissa * np.array(factors, dtype=mantissa.dtype)
+        mantissas.append(mantissa)
+    exponent = np.concatenate([block.exponent for block in blocks])
+    return Exact(np.concatenate(mantissas), exponent, common)
+
+
 def _sums_fit(mantissa: Array, factors: list[int], starts: Array) -> bool:
     if mantissa.dtype == object:
         return True
@@ -129,7 +148,7 @@ def round_fraction(value: Fraction, dtype: np.dtype[Any]) -> tuple[Any, bool]:
     try:
         nearest = float(value)
     except OverflowError:
-        return np.array(math.copysign(math.inf, value)).astype(dtype), True
+        return np.array(math.inf if value > 0 else -math.inf).astype(dtype), True
     if dtype == np.float64:
         return np.float64(nearest), Fraction(nearest) != value
     if Fraction(nearest) != value and _mantissa_is_even(nearest):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lumpcli.errors import InternalError
 from lumpcli.ir.activation import Activation
 from lumpcli.ir.exact import Array, fold, round_once
 from lumpcli.ir.net import Layer, Net, Term
@@ -24,7 +25,7 @@ class Rounding:
     folded: int = 0
     rounded: int = 0
     overflow: set[str] = field(default_factory=set)  # layers in which a weight became infinite
-    inexact_bias: set[str] = field(default_factory=set)  # layers whose new bias was rounded
+    inexact: set[str] = field(default_factory=set)  # layers in which something was rounded
 
 
 def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) -> Array:
@@ -87,7 +88,6 @@ def fold_bias(
     if not shifts:
         return None if layer.bias is None else layer.bias[rows]
     dtype = layer.bias_dtype if layer.bias is None else layer.bias.dtype
-    assert dtype is not None
     bias = np.zeros(layer.width) if layer.bias is None else layer.bias
     block = [bias[rows, None].astype(np.float64)]
     factors = [Fraction(1)]
@@ -96,14 +96,16 @@ def fold_bias(
         block.append(term.flat[rows, columns].astype(np.float64))
         factors += [offset * term.scale / layer.bias_scale] * term.taps
     exact = fold(np.concatenate(block, axis=1), factors, np.zeros(1, np.int64))
+    if layer.bias_fixed or dtype is None:
+        if exact.mantissa.any():
+            raise InternalError(f"{layer.name}: there is no place for what constants add to it")
+        return None if layer.bias is None else layer.bias[rows]
     stored, inexact = round_once(exact, dtype)
-    if layer.bias is None and not stored.any():
+    if layer.bias is None and not stored.any() and not inexact.any():
         return None
     changed = stored[:, 0].astype(np.float64) != bias[rows].astype(np.float64)
     tally.folded += int((changed | inexact[:, 0]).sum())
     tally.rounded += int(inexact.sum())
-    if inexact.any():
-        tally.inexact_bias.add(layer.name)
     return stored[:, 0]
 
 
@@ -119,6 +121,7 @@ def _apply_layer(layer: Layer, quotient: Quotient, tally: Rounding) -> Layer:
     cuts = [quotient.cuts.get(t.source) for t in layer.terms]
     if layer.name not in quotient.cuts and all(c is None for c in cuts):
         return layer
+    rounded_before = tally.rounded
     terms = []
     for term, cut in zip(layer.terms, cuts, strict=True):
         weight = term.weight
@@ -128,6 +131,8 @@ def _apply_layer(layer: Layer, quotient: Quotient, tally: Rounding) -> Layer:
             weight = weight[rows]
         terms.append(replace(term, weight=weight))
     bias = fold_bias(layer, rows, cuts, tally)
+    if tally.rounded > rounded_before:
+        tally.inexact.add(layer.name)
     numbers: list[Any] = [t.weight for t in terms if not t.diagonal] + [bias]
     for array in numbers:
         if array is not None and not np.isfinite(array.astype(np.float64)).all():

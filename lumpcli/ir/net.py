@@ -50,6 +50,18 @@ class Term:
         return 1 if self.weight is None else int(np.prod(self.weight.shape[2:], dtype=np.int64))
 
     @property
+    def weight_type(self) -> np.dtype[Any] | None:
+        """The stored type of the weights; None where none are stored."""
+        return None if self.weight is None else self.weight.dtype
+
+    @property
+    def by_tap(self) -> Array:
+        """A dense weight as (n, n_source, taps)."""
+        if self.weight is None:
+            raise InternalError("a diagonal term of ones has no matrix")
+        return self.weight.reshape(*self.weight.shape[:2], -1)
+
+    @property
     def flat(self) -> Array:
         """A dense weight as (n, n_source * taps); the taps of a source feature are neighbours."""
         if self.weight is None:

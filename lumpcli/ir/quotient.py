@@ -6,7 +6,7 @@ Passes make claims about features; `compose` turns them into a quotient; `foldin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Protocol
@@ -28,8 +28,9 @@ class Proof(Protocol):
 class Claim:
     """What a pass proposes for some features of a layer: `x = ratio * V[class] + offset`.
 
-    Class -1: the feature needs no carrier, its offset is all its readers get. Other classes are
-    labels within the layer; features nobody claims stand for themselves. Arrays are (k,).
+    Classes are labels within the layer, the same in all claims on it (-1: of no class). Features of
+    kind "unread" or "constant" need no carrier, their offset is all that readers get. Features that
+    nobody claims stand for themselves. Arrays are (k,).
     """
 
     layer: str
@@ -54,7 +55,6 @@ class LayerCut:
     offset: tuple[Fraction, ...]
     kind: tuple[str, ...]
     emptied: bool = False
-    declined: str | None = None
 
     @cached_property
     def moves_columns(self) -> bool:
@@ -65,9 +65,13 @@ class LayerCut:
 
 @dataclass(frozen=True)
 class Quotient:
-    """The cuts of the layers that are cut; layers not named stay whole."""
+    """The cuts of the layers that are cut; layers not named stay whole.
+
+    `declined` says, per layer, why something claimed was not cut.
+    """
 
     cuts: Mapping[str, LayerCut]
+    declined: Mapping[str, str] = field(default_factory=dict)
 
     def keep(self, layer: Layer) -> Array:
         """The kept indices of a layer."""

@@ -1,9 +1,10 @@
-"""What stored types can hold: which member should carry a class, and which classes cannot merge."""
+"""What stored types can hold: who should carry a class, and which classes cannot merge."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -11,102 +12,110 @@ from lumpcli.ir.exact import Array
 from lumpcli.ir.folding import Rounding, fold_term
 from lumpcli.ir.net import Layer, Net
 from lumpcli.ir.quotient import LayerCut
+from lumpcli.ir.table import Table
 
 _OVERFLOW = "a folded weight would overflow its stored type"
 _ROUNDED = "a folded weight would have to be rounded (level strict)"
 _MOST_CARRIERS = 8  # tried per class
 
 
-@dataclass
-class Table:
-    """What is claimed of one layer: label (-1: needs no carrier), ratio, offset and kind, (n,)."""
+class Storage:
+    """The questions about one layer's readers: what would folding cost, can they store it?
 
-    label: Array
-    ratio: list[Fraction]
-    offset: list[Fraction]
-    kind: list[str]
-    declined: str | None = None
+    `strict`: what is rounded cannot be stored.
+    """
 
+    def __init__(self, net: Net, layer: Layer, strict: bool) -> None:
+        self.layer = layer
+        self.strict = strict
+        self.readers = list(net.dense_readers(layer.name))
 
-def _members(table: Table) -> list[list[int]]:
-    found: dict[int, list[int]] = {}
-    for i, label in enumerate(table.label.tolist()):
-        if label >= 0:
-            found.setdefault(label, []).append(i)
-    return [m for m in found.values() if len(m) > 1]
+    def cost(self, table: Table, members: Sequence[int], carrier: int) -> float:
+        """How many folded weights are rounded when a member carries others; inf: not storable."""
+        chosen = np.full(self.layer.width, -1)
+        chosen[list(members)] = carrier
+        ratio = tuple(r / table.ratio[carrier] for r in table.ratio)
+        cut = LayerCut(np.array([carrier]), chosen, ratio, tuple(table.offset), ())
+        tally = Rounding()
+        for reader, index in self.readers:
+            folded = fold_term(reader.terms[index], np.arange(reader.width), cut, tally)
+            if not np.isfinite(folded.astype(np.float64)).all():
+                return np.inf
+        return np.inf if self.strict and tally.rounded else tally.rounded
 
+    def best_carrier(
+        self, table: Table, members: Sequence[int], candidates: Sequence[int]
+    ) -> tuple[int, float]:
+        """The candidate that carries the members at the least cost, the first of equals."""
+        best = candidates[0], np.inf
+        tried: set[Fraction] = set()
+        for candidate in candidates:
+            if table.ratio[candidate] in tried or len(tried) == _MOST_CARRIERS:
+                continue
+            tried.add(table.ratio[candidate])
+            cost = self.cost(table, members, candidate)
+            if cost < best[1]:
+                best = candidate, cost
+            if cost == 0:
+                break
+        return best
 
-def _cost(
-    net: Net, layer: Layer, table: Table, members: list[int], carrier: int, strict: bool
-) -> float:
-    """How many folded weights are rounded when one member carries the class; inf: not allowed."""
-    chosen = np.full(layer.width, -1)
-    chosen[members] = carrier
-    ratio = [r / table.ratio[carrier] for r in table.ratio]
-    cut = LayerCut(np.array([carrier]), chosen, tuple(ratio), tuple(table.offset), ())
-    tally = Rounding()
-    for reader, index in net.dense_readers(layer.name):
-        folded = fold_term(reader.terms[index], np.arange(reader.width), cut, tally)
-        if not np.isfinite(folded.astype(np.float64)).all():
-            return np.inf
-    return np.inf if strict and tally.rounded else tally.rounded
-
-
-def _carriers(table: Table, members: list[int]) -> list[int]:
-    """Members that would give different folded columns: the first of each ratio, a few at most."""
-    first: dict[Fraction, int] = {}
-    for i in members:
-        first.setdefault(table.ratio[i], i)
-    return list(first.values())[:_MOST_CARRIERS]
-
-
-def keep_unstorable(net: Net, layer: Layer, table: Table, strict: bool) -> None:
-    """Take classes apart whose folded columns the stored type cannot hold."""
-    if not (strict or _may_overflow(net, layer, table)):
-        return
-    for members in _members(table):
-        if _storable(net, layer, table, members, strict):
-            continue
-        table.declined = _ROUNDED if strict else _OVERFLOW
-        together = members[:1]
-        for i in members[1:]:
-            if _storable(net, layer, table, [*together, i], strict):
-                together.append(i)
-            else:
-                table.label[i] = 4 * layer.width + 2 + i
-
-
-def _storable(net: Net, layer: Layer, table: Table, members: list[int], strict: bool) -> bool:
-    carriers = _carriers(table, members)
-    return any(_cost(net, layer, table, members, c, strict) < np.inf for c in carriers)
-
-
-def _may_overflow(net: Net, layer: Layer, table: Table) -> bool:
-    """A cheap bound: could any sum of multiples of a reader's weights leave its type's range?"""
-    largest = max((abs(r) for r in table.ratio if r), default=Fraction(1))
-    smallest = min((abs(r) for r in table.ratio if r), default=Fraction(1))
-    growth = float(min(layer.width * largest / smallest, Fraction(10**300)))
-    for reader, index in net.dense_readers(layer.name):
-        weight = reader.terms[index].weight
-        if weight is None:
-            continue
-        peak = float(np.abs(weight).max(initial=0))
-        limit = (
-            3e38 if weight.dtype.itemsize == 4 else 1.7e308 if weight.dtype == np.float64 else 6e4
-        )
-        if peak * growth >= limit:
+    def may_fail(self, table: Table) -> bool:
+        """A cheap bound: could a sum of multiples of a reader's weights not be stored?"""
+        if self.strict:
             return True
-    return False
+        ratios = [abs(r) for r in table.ratio if r]
+        growth = self.layer.width * max(ratios, default=1) / Fraction(min(ratios, default=1))
+        weights = [reader.terms[index].weight for reader, index in self.readers]
+        return any(
+            Fraction(float(np.abs(w).max(initial=0))) * growth >= _limit(w.dtype)
+            for w in weights
+            if w is not None
+        )
+
+    def take_apart(self, table: Table) -> None:
+        """Split classes whose folded columns cannot be stored, each into few parts that can."""
+        if not self.may_fail(table):
+            return
+        for members in table.classes():
+            if self.best_carrier(table, members, members)[1] < np.inf:
+                continue
+            table.declined = _ROUNDED if self.strict else _OVERFLOW
+            parts: list[list[int]] = []
+            for i in members:
+                for part in parts:
+                    if self.best_carrier(table, [*part, i], [*part, i])[1] < np.inf:
+                        part.append(i)
+                        break
+                else:
+                    parts.append([i])
+            for part in parts[1:]:
+                table.part(part)
+
+    def split(self, table: Table, members: Sequence[int]) -> None:
+        """Give up a class: every member for itself."""
+        table.declined = _ROUNDED if self.strict else _OVERFLOW
+        for i in members[1:]:
+            table.part([i])
+
+    def preference(self, table: Table) -> Array:
+        """What each feature would cost as the carrier of its class (n,), where that differs."""
+        preference = np.zeros(self.layer.width)
+        for members in table.classes():
+            if len({table.ratio[i] for i in members}) == 1:
+                continue
+            costs: dict[Fraction, float] = {}
+            for i in members:
+                ratio = table.ratio[i]
+                if ratio not in costs:
+                    settled = len(costs) == _MOST_CARRIERS or 0 in costs.values()
+                    costs[ratio] = np.inf if settled else self.cost(table, members, i)
+                preference[i] = min(costs[ratio], 1e300)
+        return preference
 
 
-def preference_of(net: Net, layer: Layer, table: Table, strict: bool) -> Array:
-    """The fewer roundings a carrier causes the better; members that cause the same are equal."""
-    preference = np.zeros(layer.width)
-    for members in _members(table):
-        carriers = _carriers(table, members)
-        if len(carriers) == 1:
-            continue
-        cost = {table.ratio[c]: _cost(net, layer, table, members, c, strict) for c in carriers}
-        for i in members:
-            preference[i] = min(cost.get(table.ratio[i], np.inf), 1e300)
-    return preference
+def _limit(dtype: np.dtype[Any]) -> Fraction:
+    """A bound that no stored number of a type exceeds by much."""
+    if dtype.kind == "f":
+        return Fraction(float(np.finfo(dtype).max))
+    return Fraction(float(np.finfo(np.float32).max)) / 256  # bfloat16

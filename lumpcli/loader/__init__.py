@@ -1,9 +1,16 @@
 """From ONNX to the layered net, as an overlay: the model itself is never changed here."""
 
-from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, Use, describe, read_model
+from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, Use, all_tensors, describe, read_model
 from lumpcli.loader.host import Host, load
 from lumpcli.loader.site import Site
-from lumpcli.loader.weights import Stored, Weights, external_file, tensor_array, tensor_bytes
+from lumpcli.loader.weights import (
+    Stored,
+    Weights,
+    external_file,
+    external_range,
+    location_of,
+    tensor_array,
+)
 
 __all__ = [
     "DEFAULT_DOMAINS",
@@ -13,10 +20,12 @@ __all__ = [
     "Stored",
     "Use",
     "Weights",
+    "all_tensors",
     "describe",
     "external_file",
+    "external_range",
     "load",
+    "location_of",
     "read_model",
     "tensor_array",
-    "tensor_bytes",
 ]

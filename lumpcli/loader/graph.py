@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from lumpcli.errors import InputError
 
@@ -33,7 +34,7 @@ class Graph:
     """The top-level graph of a model, indexed. `order` are node numbers in topological order."""
 
     model: ModelProto
-    folder: Path
+    folders: tuple[Path, ...]  # where external data may lie
     order: list[int] = field(default_factory=list)
     producer: dict[str, int] = field(default_factory=dict)
     uses: dict[str, list[Use]] = field(default_factory=dict)
@@ -77,18 +78,22 @@ def read_model(path: Path) -> ModelProto:
         raise InputError(f"{path} is not an ONNX model, or is cut short") from None
     if not model.ir_version or not model.HasField("graph") or not model.graph.output:
         raise InputError(f"{path} is not an ONNX model: it has no graph with outputs")
+    if model.ir_version >= 3 and not model.opset_import:
+        raise InputError(f"{path} names no operator set: not an ONNX model, or cut short")
     return model
 
 
-def index(model: ModelProto, folder: str | os.PathLike[str]) -> Graph:
-    """Index a model; InputError for a duplicate name, a dangling one, or a cycle."""
-    graph = Graph(model, Path(folder))
+def index(model: ModelProto, folders: Sequence[Path]) -> Graph:
+    """Index a model whose external data lies in one of the folders.
+
+    InputError for a duplicate name, a dangling one, or a cycle.
+    """
+    graph = Graph(model, tuple(folders))
     proto = model.graph
     given = {i.name for i in proto.initializer} | {i.values.name for i in proto.sparse_initializer}
-    names = [i.name for i in proto.initializer]
-    if len(set(names)) < len(names):
-        twice = next(n for n in names if names.count(n) > 1)
-        raise InputError(f"two initializers are named {twice!r}")
+    sparse = [i.values.name for i in proto.sparse_initializer]
+    _require_unique("initializers", [*(i.name for i in proto.initializer), *sparse])
+    _require_unique("graph inputs", [i.name for i in proto.input])
     available = given | {i.name for i in proto.input}
     for number, node in enumerate(proto.node):
         for output in filter(None, node.output):
@@ -98,6 +103,12 @@ def index(model: ModelProto, folder: str | os.PathLike[str]) -> Graph:
     _index_uses(graph, available)
     _sort(graph)
     return graph
+
+
+def _require_unique(kind: str, names: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"two {kind} are named {twice[0]!r}")
 
 
 def _index_uses(graph: Graph, available: set[str]) -> None:
@@ -128,6 +139,33 @@ def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
             yield attribute.g
         elif attribute.type == AttributeProto.GRAPHS:
             yield from attribute.graphs
+
+
+def all_tensors(model: ModelProto) -> Iterator[TensorProto]:
+    """Every stored tensor: initializers and attributes, also inside subgraphs and functions."""
+    yield from _tensors(model.graph)
+    for function in model.functions:
+        for node in function.node:
+            yield from _tensors_of_node(node)
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    for node in graph.node:
+        yield from _tensors_of_node(node)
+
+
+def _tensors_of_node(node: NodeProto) -> Iterator[TensorProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
+        for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+            yield from (sparse.values, sparse.indices)
+    for body in subgraphs(node):
+        yield from _tensors(body)
 
 
 def _names(graph: GraphProto) -> set[str]:
@@ -165,23 +203,23 @@ def captures(node: NodeProto, outer: set[str]) -> set[str]:
 def _sort(graph: Graph) -> None:
     """Topological order, as near to the file's order as possible; InputError for a cycle."""
     nodes = graph.proto.node
-    outer = set(graph.producer)
+    known = set(graph.producer) | set(graph.uses)
     waits: list[set[int]] = []
     readers: dict[int, list[int]] = {}
     for number, node in enumerate(nodes):
-        names = {n for n in node.input if n} | captures(node, outer | set(graph.uses))
+        names = {n for n in node.input if n} | captures(node, known)
         before = {graph.producer[n] for n in names if n in graph.producer}
         waits.append(before)
         for other in before:
             readers.setdefault(other, []).append(number)
-    ready = [n for n in range(len(nodes)) if not waits[n]][::-1]
+    ready = [n for n in range(len(nodes)) if not waits[n]]
     while ready:
-        number = ready.pop()
+        number = heapq.heappop(ready)
         graph.order.append(number)
-        for reader in sorted(readers.get(number, []), reverse=True):
+        for reader in readers.get(number, []):
             waits[reader].discard(number)
             if not waits[reader]:
-                ready.append(reader)
+                heapq.heappush(ready, reader)
     if len(graph.order) < len(nodes):
         stuck = next(n for n in range(len(nodes)) if waits[n])
         raise InputError(f"{describe(nodes[stuck])} depends on its own output")

@@ -7,30 +7,42 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from onnx import ModelProto, NodeProto
+from onnx import ModelProto, NodeProto, TensorProto
 
+from lumpcli.errors import InputError
 from lumpcli.ir import Net
-from lumpcli.loader.graph import Graph, describe, index, read_model
+from lumpcli.loader.graph import Graph, all_tensors, describe, index, read_model
 from lumpcli.loader.handlers import HANDLERS
 from lumpcli.loader.site import Site
 from lumpcli.loader.trace import Trace, is_default
-from lumpcli.loader.weights import Weights
+from lumpcli.loader.weights import Weights, external_file, location_of
 
 
 @dataclass(frozen=True)
 class Host:
-    """A model with the net laid over it.
+    """A model with the net laid over it; `path` is None for a model in memory.
 
     `sites` say where the net's numbers are stored, `axes` which tensors hold a layer's features
     and along which axis (from the end), `notes` what lumpcli did not understand, a line each.
     """
 
+    path: Path | None
     graph: Graph
     weights: Weights
     net: Net
     sites: tuple[Site, ...]
     axes: dict[str, tuple[str, int]]
     notes: tuple[str, ...]
+
+    @property
+    def data_files(self) -> dict[str, Path]:
+        """The files of external data, by the location the model gives."""
+        found: dict[str, Path] = {}
+        for tensor in all_tensors(self.model):
+            if tensor.data_location == TensorProto.EXTERNAL:
+                path, _ = external_file(tensor, self.graph.folders)
+                found.setdefault(location_of(tensor), path)
+        return found
 
     @property
     def model(self) -> ModelProto:
@@ -50,10 +62,21 @@ def load(
     InputError for what is no model, a broken graph, or missing or short external data.
     """
     if isinstance(source, ModelProto):
-        graph = index(source, folder)
-    else:
-        path = Path(source)
-        graph = index(read_model(path), path.resolve().parent)
+        return _lay(source, None, (Path(folder),), freeze_initializers)
+    if not os.fspath(source):
+        raise InputError("the name of the model is empty")
+    path = Path(source)
+    model = read_model(path)
+    try:
+        return _lay(model, path, (path.parent, path.resolve().parent), freeze_initializers)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _lay(
+    model: ModelProto, path: Path | None, folders: tuple[Path, ...], freeze_initializers: bool
+) -> Host:
+    graph = index(model, folders)
     weights = Weights(graph, freeze_initializers)
     trace = Trace(graph, weights)
     notes = []
@@ -64,7 +87,7 @@ def load(
             notes.append(reason)
     net, sites = trace.finish()
     axes = {name: (view.layer.tensor, view.axis) for name, view in trace.views.items()}
-    return Host(graph, weights, net, tuple(sites), axes, tuple(notes))
+    return Host(path, graph, weights, net, tuple(sites), axes, tuple(notes))
 
 
 def _malformed(trace: Trace, node: NodeProto) -> str | None:

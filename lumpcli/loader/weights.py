@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +12,36 @@ import numpy.typing as npt
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from lumpcli.errors import InputError
-from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph
+from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, all_tensors
 
 Array = npt.NDArray[Any]
+# numbers smaller than a byte are packed
+_BITS = {
+    getattr(TensorProto, name): bits
+    for name, bits in {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}.items()
+    if hasattr(TensorProto, name)  # the last two are young
+}
+_STEPS = ("Identity", "Transpose", "Cast")
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A constant tensor: its value, the tensor at its root, and the steps from the root to it.
+    """A constant tensor: its value, the tensor at its root, and how it is transposed on the way.
 
-    A step is the name of a node's operator with what undoes it: Transpose's permutation, the dtype
-    before a Cast.
+    `array` has the type the root is stored in, `dtype` is the tensor's own: a Cast may widen it.
     """
 
     name: str
     array: Array
     root: str
-    steps: tuple[tuple[str, Any], ...] = ()
+    dtype: np.dtype[Any]
+    permutations: tuple[tuple[int, ...], ...] = ()
 
     def at_root(self, value: Array) -> Array:
-        """What the root must hold for the tensor to have this value (rounded to its type)."""
-        for step, argument in reversed(self.steps):
-            if step == "Transpose":
-                value = value.transpose(np.argsort(argument))
-            elif step == "Cast":
-                value = value.astype(argument)
+        """What the root must hold for the tensor to have this value."""
+        for permutation in reversed(self.permutations):
+            value = value.transpose(np.argsort(permutation))
         return value
 
 
@@ -51,14 +56,21 @@ class Weights:
         self.tensors: dict[str, TensorProto] = {t.name: t for t in graph.proto.initializer}
         self.overridable = {n for n in self.tensors if n in inputs} if overridable else set()
         self._found: dict[str, Stored | None] = {}
-        for tensor in graph.proto.initializer:
+        for tensor in all_tensors(graph.model):
             if tensor.data_location == TensorProto.EXTERNAL:
-                external_file(tensor, graph.folder)
+                external_file(tensor, graph.folders)
 
     def get(self, name: str) -> Stored | None:
         """The constant called `name`; None when it is none, or of a kind lumpcli does not read."""
-        if name not in self._found:
-            self._found[name] = self._read(name)
+        chain = [name]  # what it is made from, so that the last can be read first
+        while chain[-1] not in self._found and chain[-1] in self.graph.producer:
+            node = self.graph.proto.node[self.graph.producer[chain[-1]]]
+            if node.op_type not in _STEPS or not node.input:
+                break
+            chain.append(node.input[0])
+        for link in reversed(chain):
+            if link not in self._found:
+                self._found[link] = self._read(link)
         return self._found[name]
 
     def _read(self, name: str) -> Stored | None:
@@ -66,41 +78,44 @@ class Weights:
             return None
         tensor = self.tensors.get(name)
         if tensor is not None:
-            array = tensor_array(tensor, self.graph.folder)
-            return None if array is None else Stored(name, array, name)
+            array = tensor_array(tensor, self.graph.folders)
+            return None if array is None else Stored(name, array, name, array.dtype)
         number = self.graph.producer.get(name)
-        return None if number is None else self._of_node(name, self.graph.proto.node[number])
+        if number is None:
+            return None
+        try:
+            return self._of_node(name, self.graph.proto.node[number])
+        except (KeyError, ValueError, IndexError):  # a permutation, a type or a shape that is none
+            return None
 
     def _of_node(self, name: str, node: NodeProto) -> Stored | None:
         if node.domain not in DEFAULT_DOMAINS:
             return None
         if node.op_type == "Constant":
-            array = constant_array(node, self.graph.folder)
-            return None if array is None else Stored(name, array, name)
-        source = self.get(node.input[0]) if node.input else None
+            array = constant_array(node, self.graph.folders)
+            return None if array is None else Stored(name, array, name, array.dtype)
+        if node.op_type not in (*_STEPS, "ConstantOfShape"):
+            return None
+        source = self.get(node.input[0])
         if source is None:
             return None
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "ConstantOfShape":
             value = numpy_helper.to_array(attributes["value"]) if attributes else np.zeros(1, "f4")
             shape = tuple(int(d) for d in source.array.reshape(-1))
-            return Stored(name, np.broadcast_to(value.reshape(-1)[0], shape), name)
+            filled = np.broadcast_to(value.reshape(-1)[0], shape)
+            return Stored(name, filled, name, filled.dtype)
         if node.op_type == "Identity":
-            return Stored(name, source.array, source.root, source.steps)
+            return replace(source, name=name)
         if node.op_type == "Transpose":
-            axes: Any = tuple(attributes.get("perm") or reversed(range(source.array.ndim)))
-            return Stored(
-                name,
-                source.array.transpose(axes),
-                source.root,
-                (*source.steps, ("Transpose", axes)),
+            axes = tuple(attributes.get("perm") or reversed(range(source.array.ndim)))
+            turned = (*source.permutations, axes)
+            return replace(
+                source, name=name, array=source.array.transpose(axes), permutations=turned
             )
         if node.op_type == "Cast" and attributes["to"] in FLOATS and _is_float(source.array):
             dtype = helper.tensor_dtype_to_np_dtype(attributes["to"])
-            if not widens(source.array.dtype, dtype):
-                return None
-            steps = (*source.steps, ("Cast", source.array.dtype))
-            return Stored(name, source.array.astype(dtype), source.root, steps)
+            return replace(source, name=name, dtype=dtype) if widens(source.dtype, dtype) else None
         return None
 
 
@@ -115,11 +130,11 @@ def widens(narrow: np.dtype[Any] | None, wide: np.dtype[Any]) -> bool:
     return wide == narrow or wide == np.float64 or (wide == np.float32 and narrow.itemsize == 2)
 
 
-def constant_array(node: NodeProto, folder: Path) -> Array | None:
+def constant_array(node: NodeProto, folders: Sequence[Path]) -> Array | None:
     """The value of a Constant node; None for strings and sparse tensors."""
     for attribute in node.attribute:
         if attribute.name == "value":
-            return tensor_array(attribute.t, folder)
+            return tensor_array(attribute.t, folders)
         if attribute.name in ("value_float", "value_floats"):
             floats = attribute.floats if attribute.name.endswith("s") else attribute.f
             return np.array(floats, np.float32)
@@ -129,45 +144,69 @@ def constant_array(node: NodeProto, folder: Path) -> Array | None:
     return None
 
 
-def tensor_array(tensor: TensorProto, folder: Path) -> Array | None:
+def tensor_array(tensor: TensorProto, folders: Sequence[Path]) -> Array | None:
     """The numbers of a tensor, memory-mapped where they are external; None for strings."""
     if tensor.data_type in (TensorProto.STRING, TensorProto.UNDEFINED):
         return None
+    if tensor.data_type not in TensorProto.DataType.values():
+        return None  # of a later version of ONNX
     if tensor.data_location == TensorProto.EXTERNAL:
-        path, offset = external_file(tensor, folder)
+        path, offset = external_file(tensor, folders)
         dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
         shape = tuple(tensor.dims)
         if 0 in shape:
             return np.zeros(shape, dtype)
-        return np.memmap(path, dtype, "r", offset, shape)
+        try:
+            with path.open("rb") as file:
+                if tensor.data_type in _BITS:
+                    whole = TensorProto(data_type=tensor.data_type, dims=tensor.dims)
+                    file.seek(offset)
+                    whole.raw_data = file.read(tensor_bytes(tensor))
+                    return numpy_helper.to_array(whole)
+                return np.memmap(file, dtype, "r", offset, shape)
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror}") from None
     try:
         return numpy_helper.to_array(tensor)
     except (ValueError, TypeError) as error:
         raise InputError(f"tensor {tensor.name!r} is broken: {error}") from None
 
 
-def external_file(tensor: TensorProto, folder: Path) -> tuple[Path, int]:
+def location_of(tensor: TensorProto) -> str:
+    """Where the model says a tensor's external data lies, relative to its folder."""
+    return next((e.value for e in tensor.external_data if e.key == "location"), "")
+
+
+def external_file(tensor: TensorProto, folders: Sequence[Path]) -> tuple[Path, int]:
     """File and offset of external data; InputError when missing, outside the folder, or short."""
+    path, offset, _ = external_range(tensor, folders)
+    return path, offset
+
+
+def external_range(tensor: TensorProto, folders: Sequence[Path]) -> tuple[Path, int, int]:
+    """File, offset and length of external data; InputError as for `external_file`."""
     entries = {e.key: e.value for e in tensor.external_data}
-    location = entries.get("location", "")
+    location = location_of(tensor)
     label = f"tensor {tensor.name!r}"
     if not location or Path(location).is_absolute() or ".." in Path(location).parts:
         raise InputError(f"{label}: external data at {location!r} is not inside the model's folder")
-    path = folder / location
-    if not path.is_file():
-        raise InputError(f"{label}: its external data file {path} does not exist")
+    path = next((f / location for f in folders if (f / location).is_file()), None)
+    if path is None:
+        raise InputError(f"{label}: its external data file {folders[0] / location} does not exist")
+    if not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
+        raise InputError(f"{label}: its external data file {path} links out of the model's folder")
+    needed = tensor_bytes(tensor)
     try:
         offset = int(entries.get("offset", "0"))
-        wanted = int(entries.get("length", str(tensor_bytes(tensor))))
+        length = int(entries.get("length", str(needed)))
     except ValueError:
         raise InputError(f"{label}: offset or length of its external data is no number") from None
     size = path.stat().st_size
-    if offset < 0 or wanted < tensor_bytes(tensor) or offset + wanted > size:
+    if offset < 0 or length < needed or offset + length > size:
         raise InputError(
-            f"{label}: needs {tensor_bytes(tensor)} bytes of {path} from byte {offset} on, "
-            f"the file has {size}"
+            f"{label}: needs {needed} bytes of {path} from byte {offset} on, the file has {size}"
         )
-    return path, offset
+    return path, offset, length
 
 
 def tensor_bytes(tensor: TensorProto) -> int:
@@ -176,6 +215,7 @@ def tensor_bytes(tensor: TensorProto) -> int:
     try:
         size = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
     except KeyError:
-        return count
-    packed = tensor.data_type in (TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1)
-    return (count + 1) // 2 if packed else count * size
+        return 0  # of a later version of ONNX: its length is what the model says
+    if tensor.data_type in _BITS:
+        return (count * _BITS[tensor.data_type] + 7) // 8
+    return count * size

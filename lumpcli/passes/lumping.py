@@ -1,6 +1,6 @@
 """Lumping: features that are multiples of one another, up to an offset, share one carrier.
 
-[R22, Definitions 6 and 7] with the corrected condition of THEORY section 1.
+[R22, Definitions 6 and 7] with the corrected condition: docs/theory.md section 1.
 """
 
 from __future__ import annotations

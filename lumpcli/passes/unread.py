@@ -1,4 +1,4 @@
-"""Unread features: classes whose folded column is zero in every reader (THEORY section 3.1).
+"""Unread features: classes whose folded column is zero in every reader.
 
 What is left of such a feature is its offset; all else cancels.
 """
@@ -26,12 +26,14 @@ class Unread(Pass):
     ) -> Claim | None:
         """The features whose class nobody reads."""
         facts = values[layer.name]
+        _, classes, counts = np.unique(facts.class_of, return_inverse=True, return_counts=True)
         varies = np.array(
             [values.constant(layer.name, i) is None for i in range(layer.width)], bool
         )
         features = np.flatnonzero(~liveness.read[layer.name] & varies)
-        zero = (Fraction(0),) * len(features)
-        offset = tuple(facts.offset[i] for i in features)
+        ratio = tuple(facts.ratio[i] for i in features)
+        # a feature that is alone in its class has columns of zeros, and nothing to leave behind
+        several = counts[classes] > 1
+        offset = tuple(facts.offset[i] if several[i] else Fraction(0) for i in features)
         proof = UnreadProof(layer.name, features, liveness, values)
-        none = np.full(len(features), -1)
-        return Claim(layer.name, "unread", features, none, zero, offset, proof)
+        return Claim(layer.name, "unread", features, classes[features], ratio, offset, proof)

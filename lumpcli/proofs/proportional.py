@@ -98,7 +98,7 @@ def _multiple(row: Row, other: Row, ratio: Fraction) -> bool:
 
 
 def _row_ratios(row: Row, other: Row, value: Fraction, symmetry: Symmetry) -> list[Fraction]:
-    """The ratios of rows that make this ratio of values, by the table of THEORY section 2."""
+    """The ratios of rows that make this ratio of values, by docs/theory.md section 2."""
     if symmetry is Symmetry.HOMOGENEOUS:
         return [value] if value > 0 else []
     if symmetry is Symmetry.ABSOLUTE:

@@ -23,6 +23,7 @@ from lumpcli.results import ConstantOutput, LayerChange, OutputComparison, Resul
 
 MANY = 30  # layers; with more, only those that changed are listed
 CONSTANTS = 10  # constant outputs that are listed one by one
+NOTES = 5  # notes that are listed without -v
 
 _VERDICTS = {
     "equal": ("verified", "green"),
@@ -41,6 +42,7 @@ def reduce_text(result: Result, look: Look = PLAIN) -> str:
     if result.changed and status != "different":
         lines.append(labelled(look, result.promise, _promise(result)))
     lines += constants_text(result.constant_outputs, look)
+    lines += notes_text(result.notes, look)
     lines += _verified(result, look)
     lines.append(_wrote(result, look))
     if look.verbose:
@@ -81,6 +83,15 @@ def constants_text(outputs: Sequence[ConstantOutput], look: Look) -> list[str]:
     if len(shown) < len(outputs):
         lines.append(f"and {len(outputs) - len(shown):,} more outputs are (-v lists them)")
     return [labelled(look, "" if i else "constant", line) for i, line in enumerate(lines)]
+
+
+def notes_text(notes: Sequence[str], look: Look) -> list[str]:
+    """What lumpcli did not understand and left as it is, a line each."""
+    shown = notes if look.verbose or len(notes) <= NOTES + 1 else notes[:NOTES]
+    lines = [printable(note) for note in shown]
+    if len(shown) < len(notes):
+        lines.append(f"and {len(notes) - len(shown):,} more (-v lists them)")
+    return [labelled(look, "" if i else "left whole", line) for i, line in enumerate(lines)]
 
 
 # --- layers -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lumpcli.report.layout import PLAIN, Look, Row, brief, labelled, plural, printable, table
-from lumpcli.report.text import constants_text
+from lumpcli.report.text import constants_text, notes_text
 from lumpcli.results import LayerStats, Stats
 
 _FOUND = {
@@ -28,9 +28,7 @@ def stats_text(stats: Stats, look: Look = PLAIN) -> str:
     lines += constants_text(stats.constant_outputs, look)
     if stats.why_not is not None:
         lines.append(labelled(look, "why not", printable(stats.why_not)))
-    lines += [
-        labelled(look, "" if i else "notes", printable(note)) for i, note in enumerate(stats.notes)
-    ]
+    lines += notes_text(stats.notes, look)
     return "\n".join(lines)
 
 

@@ -38,7 +38,9 @@ def _change(
         lumped=list(why.values()).count("lumped"),
         emptied=any(cut.emptied for cut in cuts),
         pinned=None if pin is None else _pin_reason(layer, *pin),
-        declined=next((cut.declined for cut in cuts if cut.declined), None),
+        declined=next(
+            (quotient.declined[m.name] for m in group if m.name in quotient.declined), None
+        ),
     )
 
 
@@ -89,19 +91,19 @@ def constant_outputs(net: Net, values: Values) -> tuple[ConstantOutput, ...]:
     return tuple(found)
 
 
-def why_unchanged(net: Net, quotient: Quotient) -> str:
-    """One sentence on why nothing can go."""
+def why_unchanged(net: Net, quotient: Quotient, notes: tuple[str, ...]) -> str:
+    """One sentence on why nothing can go; `notes` are what the loader did not understand."""
+    example = f"; not understood, for example: {notes[0]}" if notes else ""
     if not net.dense_layers:
-        return "there is no layer of weights that lumpcli understands"
-    declined = [cut.declined for cut in quotient.cuts.values() if cut.declined]
-    if declined:
-        return f"what could be merged was left: {declined[0]}"
+        return f"there is no layer of weights that lumpcli understands{example}"
+    for name, reason in quotient.declined.items():
+        return f"features of {name} could be merged, but were not: {reason}"
     pins = [pin_of(group) for group in groups(net) if any(layer.is_dense for layer in group)]
     free = [pin for pin in pins if pin is None]
     if not free:
         others = [pin for pin in pins if pin is not None and pin[1] != "graph output"]
         if not others:
-            return "every layer is a graph output, and those are never cut"
+            return f"every layer understood is a graph output, and those are never cut{example}"
         layer, reason = others[0]
         return f"every layer is pinned; {layer.name}, for example: {reason}"
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,6 @@ def features(net: Net, widths: Net | None = None) -> int:
     return sum((widths or net)[layer.name].width for layer in hidden(net))
 
 
-def file_bytes(path: Path, files: list[str]) -> int:
-    """Size of a model file and the data files beside it."""
-    return path.stat().st_size + sum((path.parent / name).stat().st_size for name in files)
+def file_bytes(path: Path, data_files: Iterable[Path]) -> int:
+    """Size of a model file together with its data files."""
+    return path.stat().st_size + sum(file.stat().st_size for file in data_files)

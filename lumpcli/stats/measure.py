@@ -55,7 +55,7 @@ def measure(
         reducible=reducible,
         reducible_percent=100.0 * reducible / total if total else 0.0,
         constant_outputs=constant_outputs(net, values),
-        why_not=None if reducible else why_unchanged(net, quotient),
+        why_not=None if reducible else why_unchanged(net, quotient, host.notes),
         notes=host.notes,
     )
 

@@ -14,7 +14,7 @@ from onnx import (
     numpy_helper,
 )
 
-from lumpcli.verify.protos import all_graphs, all_nodes, all_tensors
+from lumpcli.verify.protos import all_graphs, all_nodes, all_tensors, sort_nodes
 
 _NARROW = frozenset((TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16))
 
@@ -22,8 +22,10 @@ _NARROW = frozenset((TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT1
 def make_double(model: ModelProto) -> None:
     """Turn stored numbers, the targets of casts and declared types to float64, in place.
 
-    What is stored converts exactly. External data must have been loaded.
+    What is stored converts exactly. External data must have been loaded. Nodes are put in
+    topological order, which onnxruntime does not ask for and the evaluator does.
     """
+    sort_nodes(model.graph)
     for tensor in all_tensors(model):
         _widen(tensor)
     for node in all_nodes(model):

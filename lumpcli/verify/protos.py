@@ -51,3 +51,41 @@ def _bodies(attribute: AttributeProto) -> Iterator[GraphProto]:
     if attribute.HasField("g"):
         yield attribute.g
     yield from attribute.graphs
+
+
+def sort_nodes(graph: GraphProto) -> None:
+    """Put the nodes of a graph in topological order, in place, as near to their own as possible.
+
+    A node that waits for something its graph never makes keeps its place at the end.
+    """
+    made_by = {name: k for k, node in enumerate(graph.node) for name in node.output if name}
+    order: list[int] = []
+    done: set[int] = set()
+    for first in range(len(graph.node)):
+        stack = [first]
+        while stack:
+            k = stack[-1]
+            names = _reads(graph.node[k])
+            waits = [made_by[n] for n in names if n in made_by and made_by[n] not in done]
+            if k in done or not waits or len(stack) > len(graph.node):
+                stack.pop()
+                if k not in done:
+                    done.add(k)
+                    order.append(k)
+            else:
+                stack.append(waits[0])
+    if order != sorted(order):
+        nodes = [NodeProto.FromString(graph.node[k].SerializeToString()) for k in order]
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+
+def _reads(node: NodeProto) -> list[str]:
+    """The tensors a node reads, itself or inside its subgraphs."""
+    names = list(node.input)
+    for attribute in node.attribute:
+        for body in (attribute.g, *attribute.graphs):
+            for inner in body.node:
+                names += _reads(inner)
+            names += [output.name for output in body.output]
+    return names

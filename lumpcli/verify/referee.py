@@ -62,11 +62,12 @@ class _Evaluator(ReferenceEvaluator):
     """Stops between two operators once its deadline has passed."""
 
     deadline = math.inf
+    limit = math.inf  # seconds, for the message
 
     def _log(self, level: int, pattern: str, *args: Any) -> None:
         # Called at each operator whatever the verbosity. Should onnx rename it, only this is lost.
         if time.monotonic() > self.deadline:
-            raise _Skip(f"it takes more than {SECONDS:g} s")
+            raise _Skip(f"it takes more than {self.limit:g} s")
 
 
 @dataclass
@@ -142,8 +143,9 @@ class Referee:
         if self._pair is None:
             first, second = self._files
             self._pair = _Pair(_load(first), _load(second), _sums(first))
-        deadline = time.monotonic() + self._seconds
-        self._pair.a.deadline = self._pair.b.deadline = deadline
+        for evaluator in (self._pair.a, self._pair.b):
+            evaluator.limit = self._seconds
+            evaluator.deadline = time.monotonic() + self._seconds - self._spent
         wide = {n: x.astype(np.float64) if is_float(x) else x for n, x in feeds.items()}
         everything = _run(self._pair.a, wide)
         a = _quietly(flatten, {n: everything[n] for n in self._pair.a.output_names})

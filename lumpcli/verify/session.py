@@ -108,5 +108,6 @@ def _one_line(error: Exception) -> str:
     text = str(error).strip()
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     text = re.sub(r"^Load model from .*? failed: ?", "", text)
+    text = re.sub(r"^/\S+:\d+ .*?\) (?=[A-Z])", "", text, flags=re.DOTALL)  # where in its source
     text = " ".join(text.split()) or type(error).__name__
     return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 3] + "..."

@@ -62,9 +62,8 @@ class Settings:
             )
 
 
-PATIENCE = (
-    20.0  # seconds; without a timeout a slow model gets fewer samples, and the verdict says so
-)
+# Seconds. Without a timeout a slow model gets fewer samples, and the verdict says how many.
+PATIENCE = 10.0
 
 
 def _demand(condition: bool, sentence: str) -> None:

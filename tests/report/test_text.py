@@ -234,7 +234,7 @@ def test_stats_of_a_model_without_layers():
     text = stats_text(stats)
     assert line(text, "reducible") == "0 of 0 hidden features"
     assert line(text, "inputs") == "none"
-    assert text.endswith("notes            no Gemm\n                 no op")
+    assert text.endswith("left whole       no Gemm\n                 no op")
 
 
 def test_deep_stats():

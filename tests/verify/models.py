@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+Edit = Callable[[dict[str, np.ndarray]], None]
 Shape = Sequence[int | str | None]
 node = helper.make_node
 
@@ -40,7 +41,7 @@ def mlp(
     batch: int | str = "N",
     dtype: type = np.float32,
     activation: str = "Relu",
-    edit: Callable[[dict[str, np.ndarray]], None] | None = None,
+    edit: Edit | None = None,
     input_name: str = "x",
     output_name: str = "y",
     inputs: int = 6,
@@ -107,3 +108,19 @@ def random_normal(path: Path, scale: float = 1.0, identity: bool = False) -> Pat
     ]
     outputs = [tensor("r", (1, 8)), tensor("y", (1, 8))]
     return save(path, nodes, [tensor("x", (1, 8))], outputs, {"s": np.float32([scale])})
+
+
+def scaled(name: str, factor: float) -> Edit:
+    """An edit that multiplies the largest number of one weight."""
+
+    def edit(weights: dict[str, np.ndarray]) -> None:
+        flat = weights[name].reshape(-1)
+        flat[np.argmax(np.abs(flat))] *= factor
+
+    return edit
+
+
+def rounded_by_a_third(weights: dict[str, np.ndarray]) -> None:
+    """Hidden features times 3, their readers by a third: the same function, rounded elsewhere."""
+    for name, factor in (("w", 3), ("b", 3), ("v", 1 / 3)):
+        weights[name] = (weights[name].astype(np.float64) * factor).astype(weights[name].dtype)

@@ -97,7 +97,7 @@ def _operands(trace: Trace) -> Operands | tuple[View, View] | str:
     names = trace.node.input
     if trace.opset < 7 and "axis" in attributes_of(trace.node):
         return "it broadcasts along an axis, as before opset 7"
-    slot = 1 if trace.constant(names[1]) is not None else 0
+    slot = 1 if trace.constant(names[1]) or names[1] in trace.weights.overridable else 0
     tensor = names[1 - slot]
     view = trace.views.get(tensor)
     if trace.constant(names[slot]) is not None or names[slot] in trace.weights.overridable:

@@ -45,6 +45,8 @@ def unary(trace: Trace) -> str | None:
     if unknown:
         return f"it has an attribute lumpcli does not know: {min(unknown)}"
     values = tuple(_plain(given.get(name, default)) for name, default in defaults.items())
+    if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+        return "an attribute is not finite"
     return _apply(trace, _normal(node.op_type, values))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 from lumpcli.ir import Term
@@ -13,21 +14,25 @@ def gemm(trace: Trace) -> str | None:
     """`alpha * A @ B + beta * C` with B constant, possibly transposed; A not."""
     node = trace.node
     attributes = attributes_of(node)
-    alpha = Fraction(attributes.get("alpha", 1.0))
-    beta = Fraction(attributes.get("beta", 1.0))
+    scales = attributes.get("alpha", 1.0), attributes.get("beta", 1.0)
+    if not all(map(math.isfinite, scales)):
+        return "alpha or beta is not finite"
+    alpha, beta = map(Fraction, scales)
+    bias_name = node.input[2] if len(node.input) > 2 else ""
     if attributes.get("transA", 0):
         return "transA is set"
+    if bias_name and not beta:
+        return "beta is 0, but there is a C"
     weight = trace.numbers(node.input[1])
     if weight is None:
         return trace.why_no_numbers(node.input[1])
-    if weight.array.ndim != 2:
-        return f"its weights have rank {weight.array.ndim}"
+    if weight.array.ndim != 2 or not weight.array.size:
+        return f"its weights have shape {list(weight.array.shape)}"
     transposed = not attributes.get("transB", 0)
     rows = weight.array.T if transposed else weight.array
     width, read = rows.shape
-    bias_name = node.input[2] if len(node.input) > 2 else ""
     bias: Spread | None = None
-    if bias_name and beta:
+    if bias_name:
         found = per_feature(trace, bias_name, -1, width)
         if isinstance(found, str):
             return found
@@ -37,7 +42,7 @@ def gemm(trace: Trace) -> str | None:
     trace.site(layer, 1, "weight", weight, transposed=transposed)
     layer.bias_fixed = not beta
     layer.bias_scale = beta or Fraction(1)
-    layer.bias_dtype = rows.dtype
+    layer.bias_dtype = weight.dtype
     if bias is not None:
         layer.bias = bias.values
     if beta:
@@ -55,8 +60,8 @@ def matmul(trace: Trace) -> str | None:
         return trace.why_no_numbers(name if trace.constant(name) is not None else right)
     if trace.constant(data) is not None:
         return "both operands are constants"
-    if weight.array.ndim != 2:
-        return f"its weights have rank {weight.array.ndim}"
+    if weight.array.ndim != 2 or not weight.array.size:
+        return f"its weights have shape {list(weight.array.shape)}"
     axis = -1
     if weight_slot == 0:
         rank = trace.rank(data)

@@ -52,7 +52,7 @@ def flatten(trace: Trace) -> str | None:
         return None
     rank = trace.rank(tensor)
     axis = attributes_of(trace.node).get("axis", 1)
-    if not rank or view.axis != -1 or axis % rank != rank - 1:
+    if rank is None or view.axis != -1 or axis not in (-1, rank - 1):
         return "it merges the features with other axes"
     if rank == 2:
         trace.alias(tensor)

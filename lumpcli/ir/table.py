@@ -1,0 +1,112 @@
+"""What is claimed of one layer, feature by feature: who may share a carrier, who needs none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from lumpcli.ir.exact import Array, fold
+from lumpcli.ir.net import Layer
+from lumpcli.ir.quotient import Claim
+
+_NO_BIAS = (
+    "what constants add cannot go into a reader's bias (there is none, or it would overflow, or be "
+    "rounded at level strict): one feature carries them"
+)
+
+
+@dataclass
+class Table:
+    """What is claimed of one layer: label (-1: needs no carrier), ratio, offset and kind, (n,)."""
+
+    label: Array
+    ratio: list[Fraction]
+    offset: list[Fraction]
+    kind: list[str]
+    declined: str | None = None
+
+    def classes(self) -> list[list[int]]:
+        """The members of every class that needs a carrier and has several, lowest first."""
+        found: dict[int, list[int]] = {}
+        for i, label in enumerate(self.label.tolist()):
+            if label >= 0:
+                found.setdefault(label, []).append(i)
+        return [members for members in found.values() if len(members) > 1]
+
+    def part(self, members: Sequence[int]) -> None:
+        """Make some features a class of their own."""
+        self.label[list(members)] = self.label.max() + 1
+
+
+def table_of(layer: Layer, claims: Sequence[Claim], fixed: Sequence[Array]) -> Table:
+    """The claims on a layer in one table.
+
+    `fixed` are the weights (rows, width, taps) of readers that cannot store another bias: where
+    offsets would have to go there, features with them keep a carrier.
+    """
+    n = layer.width
+    table = Table(np.arange(n), [Fraction(1)] * n, [Fraction(0)] * n, ["kept"] * n)
+    for claim in claims:
+        shifted = _shifted_classes(claim) if fixed else set()
+        for k, i in enumerate(claim.features.tolist()):
+            label = int(claim.classes[k])
+            carried = claim.kind == "lumped" or label in shifted
+            table.label[i] = n + label if carried else -1
+            table.ratio[i], table.offset[i] = claim.ratio[k], claim.offset[k]
+            table.kind[i] = claim.kind
+    if fixed and any(table.offset):
+        _carry_offsets(table, fixed)
+    return table
+
+
+def _shifted_classes(claim: Claim) -> set[int]:
+    """Unread classes with offsets: where those cannot go into biases, the class has to stay."""
+    if claim.kind != "unread":
+        return set()
+    return {int(c) for c, offset in zip(claim.classes, claim.offset, strict=True) if offset}
+
+
+def _carry_offsets(table: Table, fixed: Sequence[Array]) -> None:
+    """Give every offset that matters to the fixed readers a carrier.
+
+    Members of a class share one where they have the same offset per value, and constants are
+    multiples of one another. An unread class needs none when those parts of it cancel one by one,
+    nor do constants that cancel.
+    """
+    n = len(table.label)
+    constants = [i for i in range(n) if table.label[i] < 0 and table.offset[i]]
+    parts: dict[int, dict[Fraction, list[int]]] = {}
+    for i, label in enumerate(table.label.tolist()):
+        if label >= 0:
+            shift = table.offset[i] / table.ratio[i]
+            parts.setdefault(label, {}).setdefault(shift, []).append(i)
+    fresh = n
+    for part in parts.values():
+        unread = all(table.kind[i] == "unread" for members in part.values() for i in members)
+        gone = unread and all(
+            _cancels(members, [table.ratio[i] for i in members], fixed) for members in part.values()
+        )
+        if len(part) > 1 and not gone:
+            table.declined = _NO_BIAS
+        for members in part.values():
+            table.label[members] = -1 if gone else fresh
+            fresh += 1
+            for i in members:
+                table.offset[i] = table.offset[i] if gone else Fraction(0)
+    if constants and not _cancels(constants, [table.offset[i] for i in constants], fixed):
+        table.declined = _NO_BIAS
+        table.label[constants] = fresh
+        for i in constants:
+            table.ratio[i], table.offset[i] = table.offset[i], Fraction(0)
+
+
+def _cancels(members: list[int], factors: list[Fraction], fixed: Sequence[Array]) -> bool:
+    """Whether the members' columns, each times its factor, sum to zero at every tap."""
+    return all(
+        not fold(block, factors, np.zeros(1, np.int64)).mantissa.any()
+        for weight in fixed
+        for block in np.moveaxis(weight[:, members], 2, 0)
+    )

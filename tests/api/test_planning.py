@@ -1,0 +1,101 @@
+"""What the user chose, and plans that never make a file grow."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lumpcli.analysis import Grants
+from lumpcli.api.planning import chosen, plan_export
+from lumpcli.errors import UsageError
+from lumpcli.loader import load
+from tests.e2e.models import two_layers
+from tests.models import build, mlp, node, planted
+
+
+def pins(net):
+    return {layer.name: layer.pinned for layer in net.dense_layers}
+
+
+@pytest.mark.parametrize(
+    ("only", "exclude", "pinned"),
+    [
+        ((), (), ()),
+        (("r1",), (), ("r2",)),
+        (("fc1",), (), ("r2",)),
+        (("fc?",), (), ()),
+        (("r1", "r2"), (), ()),
+        (("*",), ("fc2",), ("r2",)),
+        ((), ("r*",), ("r1", "r2")),
+        (("r1",), ("r1",), ("r1", "r2")),
+    ],
+)
+def test_chosen(only, exclude, pinned):
+    net = load(two_layers()).net
+    found = pins(chosen(net, only, exclude))
+    assert found.pop("y") == "graph output"
+    assert tuple(name for name, reason in found.items() if reason) == pinned
+    for name in pinned:
+        said_no = any(p[0] == "r" and p in (name, "r*") or p == "fc2" for p in exclude)
+        assert found[name] == (
+            "excluded by the user" if said_no else "not among the layers the user chose"
+        )
+    assert pins(net) == {"r1": None, "r2": None, "y": "graph output"}
+
+
+@pytest.mark.parametrize("pattern", ["r9", "R1", "fc", "", "r1 "])
+def test_patterns_that_match_nothing(pattern):
+    net = load(two_layers()).net
+    for only, exclude in (((pattern,), ()), ((), (pattern,)), (("r1", pattern), ())):
+        with pytest.raises(UsageError, match="no layer matches"):
+            chosen(net, only, exclude)
+
+
+def test_a_pin_keeps_its_reason():
+    net = load(mlp()).net
+    assert pins(chosen(net, (), ("y",)))["y"] == "graph output"
+
+
+def shared():
+    """One weight matrix read twice: cut for one reader only, it would have to be stored twice."""
+    rows, _ = planted(read=6)
+    other = np.arange(1, 37).reshape(6, 6).astype(np.float32)
+    nodes = [
+        node("Gemm", ["x", "w"], ["h"], transB=1),
+        node("Relu", ["h"], ["r"]),
+        node("Gemm", ["r", "u"], ["y"], transB=1),
+        node("Gemm", ["x", "u"], ["z"], transB=1),
+        node("Gemm", ["x", "w"], ["t"], transB=1),
+    ]
+    return build(nodes, {"w": rows, "u": other}, inputs={"x": ("N", 6)}, outputs=("y", "z", "t"))
+
+
+def test_no_plan_makes_the_constants_grow():
+    model = shared()
+    host = load(model)
+    done, exported = plan_export(host, host.net, Grants("exact"))
+    assert not exported.grown
+    assert exported.model.ByteSize() <= model.ByteSize()
+    layer = done.net["r"]
+    assert layer.pinned is not None
+    assert "grow" in layer.pinned
+    assert done.reduced["r"].width == 6
+
+
+def test_the_net_of_the_host_is_not_changed():
+    host = load(mlp())
+    before = {layer.name: layer.width for layer in host.net.layers}
+    done, exported = plan_export(host, host.net, Grants("exact"))
+    assert exported.changed
+    assert done.reduced["r"].width == 4
+    assert {layer.name: layer.width for layer in host.net.layers} == before
+    assert host.model == mlp()
+
+
+def test_passes_reach_the_plan():
+    host = load(mlp())
+    done, exported = plan_export(host, host.net, Grants("exact"), ["unread"])
+    assert not exported.changed
+    assert done.reduced["r"].width == 6
+    with pytest.raises(UsageError, match="no pass is called 'magic'"):
+        plan_export(host, host.net, Grants("exact"), ["magic"])

@@ -1,0 +1,139 @@
+"""The laws of reduction on random networks with planted redundancy.
+
+Law 5 (what was written loads as the net that was meant) is checked by `reduce` itself: it raises
+InternalError, which no test here expects.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lumpcli.api import reduce
+from tests.laws.generator import Case, random_case, tied_chain
+from tests.laws.planting import reshaped
+from tests.laws.reference import expected
+from tests.laws.runtime import (
+    constant_bytes,
+    farthest,
+    feeds_for,
+    identical,
+    reduced,
+    removed,
+    run,
+    same_bytes,
+    widths,
+)
+from tests.laws.spec import Network
+from tests.laws.writer import Writer
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def examples(count: int) -> settings:
+    """Always the same examples, and as long as they take."""
+    return settings(derandomize=True, deadline=None, max_examples=count)
+
+
+def _expected(network: Network) -> dict[str, int]:
+    wanted = expected(network).widths
+    return {layer.name: wanted[layer.name] for layer in network.dense}
+
+
+def _check_exact(case: Case, seed: int) -> None:
+    result = reduced(case.model)
+    assert widths(case.network, result) == _expected(case.network)
+    feeds = feeds_for(case.model, np.random.default_rng(seed))
+    assert identical(run(case.model, feeds), run(result.model, feeds))
+    again = reduced(result.model)
+    assert not again.changed
+    assert same_bytes(again.model, result.model)
+
+
+@examples(60)
+@given(seeds)
+def test_planted_redundancy_in_chains_is_found_to_the_last_feature(seed: int) -> None:
+    _check_exact(random_case(seed, shape="chain"), seed)
+
+
+@examples(100)
+@given(seeds)
+def test_planted_redundancy_in_residual_graphs_is_found_to_the_last_feature(seed: int) -> None:
+    _check_exact(random_case(seed, shape="residual"), seed)
+
+
+@examples(60)
+@given(seeds)
+def test_what_was_planted_goes(seed: int) -> None:
+    """No more is left of a network than of the one it was grown from."""
+    case = random_case(seed, shape="chain")
+    left = widths(case.network, reduced(case.model))
+    assert all(left[layer.name] <= layer.width for layer in case.core.dense)
+
+
+# float32 rounds each sum of up to 40 products; six layers, and activations of slope up to 1.1
+TOLERANCE = {False: 1e-4, True: 1e-11}
+
+
+@examples(80)
+@given(seeds)
+def test_smooth_activations(seed: int) -> None:
+    case = random_case(seed, pieces=False)
+    result = reduced(case.model)
+    assert widths(case.network, result) == _expected(case.network)
+    feeds = feeds_for(case.model, np.random.default_rng(seed), largest=2)
+    apart = farthest(run(case.model, feeds), run(result.model, feeds))
+    assert apart <= TOLERANCE[case.double]
+    again = reduced(result.model)
+    assert not again.changed
+    assert same_bytes(again.model, result.model)
+
+
+@examples(40)
+@given(seeds)
+def test_levels_are_ordered(seed: int) -> None:
+    case = random_case(seed, pieces=bool(seed % 2))
+    strict, exact, loose = (reduced(case.model, x) for x in ("strict", "exact", "rounding"))
+    assert removed(strict) <= removed(exact) <= removed(loose)
+    assert strict.rounded == 0
+    feeds = feeds_for(case.model, np.random.default_rng(seed), largest=2)
+    before = run(case.model, feeds)
+    assert farthest(before, run(strict.model, feeds)) <= TOLERANCE[case.double]
+
+
+@examples(40)
+@given(seeds)
+def test_permuting_or_rescaling_features_does_not_change_the_widths(seed: int) -> None:
+    case = random_case(seed)
+    rng = np.random.default_rng(seed)
+    other = reshaped(case.network, rng)
+    model = Writer(rng, case.double, case.opset, case.layout).model(other)
+    assert widths(other, reduced(model)) == widths(case.network, reduced(case.model))
+
+
+def test_nothing_to_cut_gives_the_same_bytes(tmp_path: Path) -> None:
+    for seed in range(12):
+        case = random_case(seed, pieces=bool(seed % 2))
+        small = reduced(case.model).model
+        source, output = tmp_path / f"{seed}.onnx", tmp_path / f"{seed}_small.onnx"
+        source.write_bytes(small.SerializeToString())
+        result = reduce(source, output)
+        assert not result.changed
+        assert result.why_unchanged
+        assert output.read_bytes() == source.read_bytes()
+
+
+@examples(40)
+@given(seeds)
+def test_layers_that_share_their_weights(seed: int) -> None:
+    """Weights used at several depths: cut alike or left alone, never copied so that files grow."""
+    case = tied_chain(seed)
+    result = reduced(case.model)
+    assert constant_bytes(result.model) <= constant_bytes(case.model)
+    feeds = feeds_for(case.model, np.random.default_rng(seed))
+    assert identical(run(case.model, feeds), run(result.model, feeds))
+    again = reduced(result.model)
+    assert not again.changed

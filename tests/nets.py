@@ -1,0 +1,284 @@
+"""Small nets by hand or at random, and what they compute, exactly: over fractions.Fraction.
+
+A feature is a row of values, one per position: terms with `via` and taps read other positions.
+Nothing here uses lumpcli's own arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from lumpcli.ir import Activation, Join, Layer, LayerCut, Net, Output, Quotient, Term
+
+POSITIONS = 3
+RELU, LINEAR, ABS = Activation("Relu"), Activation(), Activation("Abs")
+LEAKY, SIGN, HALF = Activation("LeakyRelu", (0.5,)), Activation("Sign"), Fraction(1, 2)
+CLIP, RELU6 = Activation("Clip", (-1.0, 1.0)), Activation("Clip", (0.0, 6.0))
+SIGMOID, TANH = Activation("Sigmoid"), Activation("Tanh")
+FREE: dict[str, Any] = {"bias_fixed": False, "bias_dtype": np.dtype(np.float32)}
+F32 = np.dtype(np.float32)
+
+Values = dict[str, Any]  # layer -> (features, positions) of fractions
+
+
+def source(name: str = "x", width: int = 2) -> Layer:
+    """A graph input."""
+    return Layer(name, width, pinned="graph input")
+
+
+def array(numbers: Any, dtype: Any = F32) -> np.ndarray:
+    """Stored numbers; two dimensions even when there are no rows of entries."""
+    return np.asarray(numbers, np.float64).astype(dtype)
+
+
+def dense(
+    name: str,
+    reads: str | Sequence[str],
+    rows: Any,
+    bias: Any = None,
+    act: Activation = RELU,
+    dtype: Any = F32,
+    **more: Any,
+) -> Layer:
+    """A layer with rows of weights; it takes a bias unless `bias_fixed` is said.
+
+    `rows` is one matrix, or as many as there are sources; `term` are options of every term.
+    """
+    names = [reads] if isinstance(reads, str) else list(reads)
+    matrices = [rows] if isinstance(reads, str) else list(rows)
+    options = more.pop("term", {})
+    terms = tuple(
+        Term(n, m if isinstance(m, np.ndarray) else array(m, dtype), **options)
+        for n, m in zip(names, matrices, strict=True)
+    )
+    stored = None if bias is None else array(bias, dtype)
+    width = len(terms[0].weight if terms[0].weight is not None else ())
+    settings = {"bias_fixed": False, "bias_dtype": np.dtype(dtype), **more}
+    return Layer(name, width, terms, stored, activation=act, **settings)
+
+
+def each(
+    name: str,
+    width: int,
+    *terms: Term | str,
+    bias: Any = None,
+    act: Activation = LINEAR,
+    **more: Any,
+) -> Layer:
+    """A layer that reads feature by feature; a name is a plain skip."""
+    read = tuple(Term(t, None, diagonal=True) if isinstance(t, str) else t for t in terms)
+    return Layer(name, width, read, None if bias is None else array(bias), activation=act, **more)
+
+
+def times(reads: str, factors: Any, **more: Any) -> Term:
+    """A factor per feature, or one rational for all of them."""
+    if isinstance(factors, (int, Fraction)):
+        return Term(reads, None, diagonal=True, scale=Fraction(factors), **more)
+    return Term(reads, array(factors), diagonal=True, **more)
+
+
+def moved(name: str, width: int, reads: str, via: str = "unsqueeze") -> Layer:
+    """The features of a layer at other positions."""
+    return Layer(name, width, (Term(reads, None, diagonal=True, via=via),))
+
+
+def join(name: str, width: int, left: str, right: str, function: str = "Mul") -> Layer:
+    """A function of two layers, feature by feature."""
+    read = tuple(Term(n, None, diagonal=True) for n in (left, right))
+    return Join(name, width, read, function=function)
+
+
+def net(*layers: Layer) -> Net:
+    """A net whose last layer is the graph's output, and pinned."""
+    last = layers[-1]
+    if last.pinned is None:
+        fields = {f: getattr(last, f) for f in last.__dataclass_fields__}
+        last = type(last)(**{**fields, "pinned": "graph output"})
+    return Net((*layers[:-1], last), (Output(last.name, last.name),))
+
+
+# --- what a net computes
+
+ACTIVATIONS: dict[str, Callable[..., Fraction]] = {
+    "Identity": lambda z: z,
+    "Relu": lambda z: z if z > 0 else Fraction(0),
+    "LeakyRelu": lambda z, slope: z if z > 0 else z * Fraction(slope),
+    "Abs": lambda z: z if z > 0 else -z,
+    "Sign": lambda z: Fraction((z > 0) - (z < 0)),
+    "Clip": lambda z, low, high: min(max(z, Fraction(low)), Fraction(high)),
+}
+FUNCTIONS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
+    "Mul": lambda a, b: a * b,
+    "Max": max,
+    "Min": min,
+}
+
+
+def exactly(stored: Any) -> Any:
+    """An array of fractions."""
+    flat = [Fraction(float(v)) for v in np.asarray(stored).reshape(-1)]
+    result = np.empty(len(flat), object)
+    result[:] = flat
+    return result.reshape(np.asarray(stored).shape)
+
+
+def activate(activation: Activation, feature: int, z: Fraction) -> Fraction:
+    """The value of an activation, from ONNX's definition."""
+    if activation.slopes is not None:
+        return z if z > 0 else z * Fraction(float(activation.slopes[feature]))
+    return ACTIVATIONS[activation.name](z, *activation.attributes)
+
+
+def _moved(x: Any, steps: int, padded: bool = False) -> Any:
+    result = np.roll(x, -steps, axis=1)
+    if padded and steps:
+        result[:, -steps:] = Fraction(0)
+    return result
+
+
+def _pre_activation(layer: Layer, rows: list[int], values: Values, whole: Values) -> Any:
+    z = np.full((len(rows), POSITIONS), Fraction(0), object)
+    for term in layer.terms:
+        if term.diagonal:
+            x = _moved(values[term.source], len(term.via))
+            for k, i in enumerate(rows):
+                factor = term.scale
+                if term.weight is not None:
+                    stored = Fraction(float(term.weight[i]))
+                    factor = factor / stored if term.inverse else factor * stored
+                z[k] += factor * x[i]
+            continue
+        weight = exactly(term.weight).reshape(layer.width, len(whole[term.source]), -1)
+        for tap in range(weight.shape[2]):
+            x = _moved(whole[term.source], tap, term.padded)
+            z += term.scale * (weight[rows, :, tap] @ x)
+    if layer.bias is not None:
+        z += layer.bias_scale * exactly(layer.bias)[rows, None]
+    return z
+
+
+def evaluate(net: Net, inputs: Values, cuts: Mapping[str, LayerCut] | None = None) -> Values:
+    """The values of every layer; with `cuts`, of the quotient in exact arithmetic.
+
+    Then only kept features have values, and matrices read `ratio * x[carrier] + offset`.
+    """
+    cuts = cuts or {}
+    values: Values = {}
+    whole: Values = {}
+    for layer in net.layers:
+        cut = cuts.get(layer.name)
+        rows = list(range(layer.width)) if cut is None else [int(i) for i in cut.keep]
+        x = np.full((layer.width, POSITIONS), None, object)
+        if not layer.terms:
+            x[rows] = inputs[layer.name]
+        elif isinstance(layer, Join):
+            left, right = (values[t.source] for t in layer.terms)
+            for i in rows:
+                pairs = zip(left[i], right[i], strict=True)
+                x[i] = [FUNCTIONS[layer.function](a, b) for a, b in pairs]
+        else:
+            z = _pre_activation(layer, rows, values, whole)
+            for k, i in enumerate(rows):
+                x[i] = [activate(layer.activation, i, v) for v in z[k]]
+        values[layer.name] = x
+        whole[layer.name] = x if cut is None else _expand(x, cut)
+    return values
+
+
+def _expand(x: Any, cut: LayerCut) -> Any:
+    whole = np.empty_like(x)
+    for i, carrier in enumerate(cut.carrier.tolist()):
+        assert carrier < 0 or carrier in cut.keep
+        whole[i] = cut.offset[i]
+        if carrier >= 0:
+            whole[i] += cut.ratio[i] * x[carrier]
+    return whole
+
+
+def points(net: Net, rng: np.random.Generator) -> Values:
+    """A random rational value for every input and position."""
+    return {
+        layer.name: exactly(rng.integers(-40, 41, (layer.width, POSITIONS))) / Fraction(7)
+        for layer in net.layers
+        if not layer.terms
+    }
+
+
+def outputs(net: Net, values: Values) -> list[Any]:
+    """The values of the graph's outputs."""
+    return [values[o.layer] for o in net.outputs]
+
+
+def same(left: Sequence[Any], right: Sequence[Any]) -> bool:
+    """Whether all values are equal, as fractions."""
+    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+def agree(net: Net, quotient: Quotient, rng: np.random.Generator, times: int = 3) -> bool:
+    """Whether the quotient, in exact arithmetic, computes what the net does."""
+    for _ in range(times):
+        inputs = points(net, rng)
+        cut = evaluate(net, inputs, quotient.cuts)
+        if not same(outputs(net, evaluate(net, inputs)), outputs(net, cut)):
+            return False
+    return True
+
+
+# --- at random
+
+
+def _rows(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    rows = rng.choice([0, 0, 0, 1, -1, 2, -2, 3], size=shape).astype(np.float32)
+    for i in range(1, shape[0]):
+        if rng.random() < 0.4:
+            rows[i] = rng.choice([1, 2, 0.5, -1, 3]) * rows[rng.integers(i)]
+    return rows
+
+
+def random_net(rng: np.random.Generator, sources: int = 1, depth: int = 6) -> Net:
+    """Layers of every kind with much redundancy; dense ones read at most `sources` layers."""
+    widths = {"x": 3}
+    layers = [source("x", 3)]
+
+    def add(layer: Layer) -> None:
+        layers.append(layer)
+        widths[layer.name] = layer.width
+
+    for k in range(int(rng.integers(2, depth + 1))):
+        name = f"h{k}"
+        read = list(rng.choice(list(widths), size=min(sources, len(widths)), replace=False))
+        read = read[: int(rng.integers(1, sources + 1))]
+        peers = [n for n, w in widths.items() if w == widths[read[0]]]
+        other = str(rng.choice(peers))
+        width = widths[read[0]]
+        act = (RELU, LINEAR, LINEAR, ABS, LEAKY, CLIP)[int(rng.integers(6))]
+        bias = rng.choice([0, 0, 1, -1, 0.5], size=width) if rng.random() < 0.5 else None
+        kind = rng.random()
+        if kind < 0.15:
+            factors = rng.choice([1, 2, -1, 0, 0.5], size=width)
+            add(each(name, width, times(read[0], factors), times(other, 1), bias=bias, act=act))
+        elif kind < 0.25:
+            add(each(name, width, times(read[0], -1), other, act=act))
+        elif kind < 0.3:
+            add(join(name, width, read[0], other, str(rng.choice(["Mul", "Max"]))))
+        elif kind < 0.35:
+            add(moved(name, width, read[0]))
+        else:
+            width = int(rng.choice([3, 4, 5]))
+            bias = rng.choice([0, 0, 1, -1, 0.5], size=width) if rng.random() < 0.5 else None
+            rows = [_rows(rng, (width, widths[n])) for n in read]
+            fixed = bool(rng.random() < 0.3)
+            pin = "by the user" if rng.random() < 0.1 else None
+            term = {}
+            if rng.random() < 0.15:
+                rows = [np.stack([w, rng.choice([0, 1, 2]) * w], axis=2) for w in rows]
+                term = {"padded": bool(rng.random() < 0.5)}
+            add(dense(name, read, rows, bias, act, bias_fixed=fixed, pinned=pin, term=term))
+    read = [n for n in widths if rng.random() < 0.6] or [layers[-1].name]
+    read = read[-sources:]
+    rows = [_rows(rng, (3, widths[n])) for n in read]
+    return net(*layers, dense("y", read, rows, act=LINEAR, bias_fixed=bool(rng.random() < 0.5)))
