@@ -6,10 +6,10 @@ The public names are imported when they are first used, so that `import lumpcli`
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from lumpcli.api import Settings, load_inputs, reduce, stats, verify
     from lumpcli.errors import (
         InputError,
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
         UsageError,
     )
     from lumpcli.results import Result, Stats, Verdict
-
-try:
-    __version__ = version("lumpcli")
-except PackageNotFoundError:  # run from a source tree that is not installed
-    __version__ = "0+unknown"
 
 _PUBLIC = {
     **dict.fromkeys(("Settings", "load_inputs", "reduce", "stats", "verify"), "lumpcli.api"),
@@ -54,9 +49,20 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("lumpcli")
+    except PackageNotFoundError:  # run from a source tree that is not installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

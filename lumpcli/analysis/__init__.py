@@ -5,6 +5,7 @@ from lumpcli.analysis.facts import CONSTANT, LayerValues, Values
 from lumpcli.analysis.grants import Grants
 from lumpcli.analysis.liveness import Liveness, liveness_of
 from lumpcli.analysis.rounding import loosen
+from lumpcli.analysis.shift import Shift
 from lumpcli.analysis.values import values_of
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Grants",
     "LayerValues",
     "Liveness",
+    "Shift",
     "Values",
     "columns_of",
     "liveness_of",

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
 from lumpcli.analysis.facts import LayerValues
-from lumpcli.ir import Array, Exact, Layer, Term, below, fold
+from lumpcli.ir import Array, Exact, Layer, Term, below, fold, spread, zeros
 
 INSIDE = -2  # the class of "one inside the image": what a constant is behind a padded term
 
@@ -111,14 +112,24 @@ class Columns:
 
 @dataclass(frozen=True)
 class Stack:
-    """Chosen rows of several layers with equal keys, in the order of `parts`."""
+    """Chosen rows of several layers, one below the other, over all columns any of them has."""
 
     parts: Sequence[tuple[Columns, Array]]
 
-    @property
+    @cached_property
     def keys(self) -> Array:
-        """The keys of all parts."""
-        return self.parts[-1][0].keys
+        """What the columns of all parts are over (3, columns)."""
+        every = np.concatenate([columns.keys for columns, _ in self.parts], axis=1)
+        return np.unique(every, axis=1)  # sorted by the first row, then the second, ...
+
+    @cached_property
+    def _places(self) -> list[Array]:
+        """Per part, where its columns are among all (rising)."""
+        order = {key: place for place, key in enumerate(map(tuple, self.keys.T.tolist()))}
+        return [
+            np.array([order[key] for key in map(tuple, columns.keys.T.tolist())], np.int64)
+            for columns, _ in self.parts
+        ]
 
     @property
     def width(self) -> int:
@@ -131,18 +142,27 @@ class Stack:
 
     def block(self, rows: Array, first: int, last: int) -> Exact:
         """Folded columns `first` to `last` (exclusive) of the given rows (rising), exact."""
-        return below([part.block(own, first, last) for part, own in self._split(rows)])
+        blocks = []
+        for number, own in self._split(rows):
+            places = self._places[number]
+            begin, end = np.searchsorted(places, [first, last])
+            if begin == end:
+                blocks.append(zeros(len(own), last - first))
+                continue
+            block = self.parts[number][0].block(own, int(begin), int(end))
+            blocks.append(spread(block, places[begin:end] - first, last - first))
+        return below(blocks)
 
     def bias(self, rows: Array) -> Exact:
         """The folded bias of the given rows (rising), one column."""
-        return below([part.bias(own) for part, own in self._split(rows)])
+        return below([self.parts[number][0].bias(own) for number, own in self._split(rows)])
 
-    def _split(self, rows: Array) -> list[tuple[Columns, Array]]:
+    def _split(self, rows: Array) -> list[tuple[int, Array]]:
         found, begin = [], 0
-        for part, chosen in self.parts:
+        for number, (_, chosen) in enumerate(self.parts):
             here = rows[(rows >= begin) & (rows < begin + len(chosen))]
             if len(here):
-                found.append((part, chosen[here - begin]))
+                found.append((number, chosen[here - begin]))
             begin += len(chosen)
         return found
 
@@ -151,29 +171,34 @@ class Stack:
 _Entry = tuple[Array, Array, Array, list[Fraction]]
 
 
-def columns_of(
-    layer: Layer, sources: Mapping[str, LayerValues], known: Mapping[int, float]
-) -> Columns:
+def columns_of(layer: Layer, sources: Mapping[str, LayerValues]) -> Columns:
     """Group the stored columns of a dense layer by the class they multiply.
 
-    `sources` are the facts on the layers it reads; `known` the classes that have one value.
+    `sources` are the facts on the layers it reads. Irrational parts of offsets have columns too.
     """
     table: list[_Entry] = []
     shifts: list[tuple[int, int, Fraction]] = []
     for index, term in enumerate(layer.terms):
         facts = sources[term.source]
         varying = np.flatnonzero(facts.class_of >= 0)
-        table.append(_entry(index, term, varying, facts.class_of[varying], facts.ratio, known))
-        shifted = np.array([i for i, offset in enumerate(facts.offset) if offset], np.int64)
+        ratios = [facts.ratio[i] for i in varying]
+        table.append(_entry(index, term, varying, facts.class_of[varying], ratios))
+        offsets = [(i, offset) for i, offset in enumerate(facts.offset) if offset]
+        parts = [(i, label, k) for i, offset in offsets for label, k in offset.parts]
+        rational = [(i, INSIDE, offset.rational) for i, offset in offsets if offset.rational]
         if term.padded:
-            inside = np.full(len(shifted), INSIDE)
-            table.append(_entry(index, term, shifted, inside, facts.offset, known))
+            parts += rational
         else:
             shifts += [
-                (index, i * term.taps + tap, facts.offset[i] * term.scale)
-                for i in shifted.tolist()
+                (index, i * term.taps + tap, value * term.scale)
+                for i, _, value in rational
                 for tap in range(term.taps)
             ]
+        features = np.array([i for i, _, _ in parts], np.int64)
+        labels = np.array([label for _, label, _ in parts], np.int64)
+        # behind padding nothing has one value: it is 0 outside the image
+        factors = [k for _, _, k in parts]
+        table.append(_entry(index, term, features, labels, factors, known=not term.padded))
     terms, columns, keys = (np.concatenate([e[k] for e in table], axis=-1) for k in range(3))
     ratios = [ratio for entry in table for ratio in entry[3]]
     order = np.lexsort(keys[::-1])
@@ -193,13 +218,12 @@ def _entry(
     features: Array,
     label: Array,
     factors: Sequence[Fraction],
-    known: Mapping[int, float],
+    known: bool = False,
 ) -> _Entry:
     """The columns of some source features, one per tap."""
     tap = np.arange(term.taps)
     column = (features[:, None] * term.taps + tap).reshape(-1)
-    # behind padding nothing has one value: it is 0 outside the image
-    fixed = np.isin(label, np.fromiter(known, np.int64, len(known))) & (not term.padded)
-    key = np.stack([fixed.repeat(term.taps), label.repeat(term.taps), np.tile(tap, len(features))])
-    ratio = [factors[i] * term.scale for i in features for _ in range(term.taps)]
+    flag = np.full(len(column), int(known))
+    key = np.stack([flag, label.repeat(term.taps), np.tile(tap, len(features))])
+    ratio = [factor * term.scale for factor in factors for _ in range(term.taps)]
     return np.full(len(column), index), column, key, ratio

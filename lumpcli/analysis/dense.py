@@ -10,8 +10,9 @@ import numpy as np
 
 from lumpcli.analysis.columns import Columns, Stack, columns_of
 from lumpcli.analysis.facts import CONSTANT
-from lumpcli.analysis.numbering import ONE, ZERO, Fact, Numbering
+from lumpcli.analysis.numbering import ONE, Fact, Numbering
 from lumpcli.analysis.rows import Rows, refine
+from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.ir import Array, Layer, Symmetry
 
 Loosen = Callable[[Columns, Rows, Collection[int]], Rows]
@@ -19,11 +20,11 @@ Loosen = Callable[[Columns, Rows, Collection[int]], Rows]
 
 @dataclass(frozen=True)
 class _Anchor:
-    """A row of an earlier layer that starts a class: its fact, its lead, its folded bias."""
+    """A row that starts a class: its fact, its lead, its folded bias."""
 
     fact: Fact
     lead: Fraction
-    bias: Fraction
+    bias: Shift
 
 
 @dataclass
@@ -40,20 +41,20 @@ class Dense:
 
     def facts(self, layer: Layer) -> list[Fact]:
         """The facts on a dense layer's features."""
-        numbering = self.numbering
-        columns = columns_of(layer, numbering.layers, numbering.known)
-        earlier = self.siblings.setdefault(_way_of_reading(columns), [])
-        if earlier:
-            stack = Stack((*earlier, (columns, np.arange(layer.width))))
+        columns = columns_of(layer, self.numbering.layers)
+        earlier = self.siblings.setdefault(_way_of_reading(layer), [])
+        near = [part for part in earlier if _overlap(part[0], columns)]
+        if near:
+            stack = Stack((*near, (columns, np.arange(layer.width))))
             both = refine(stack, layer.symmetry)
-            anchors = self._anchors(stack, both, earlier)
+            anchors = self._anchors(both, near)
             rows = _last(both, layer.width)
         else:
             rows, anchors = refine(columns, layer.symmetry), {}
         exact = rows.label
         if self.loosen is not None:
             rows = self.loosen(columns, rows, anchors)
-        facts, first_rows = self._assign(layer, columns, rows, anchors)
+        facts, first_rows = self._assign(columns, rows, anchors)
         # the weights of a class that was loosened are no longer those of its first row
         loosened = set(rows.label[rows.label != exact].tolist())
         first_rows = [i for i in first_rows if int(rows.label[i]) not in loosened]
@@ -61,82 +62,83 @@ class Dense:
             earlier.append((columns, np.array(first_rows)))
         return facts
 
-    def _anchors(
-        self, stack: Stack, rows: Rows, earlier: list[tuple[Columns, Array]]
-    ) -> dict[int, _Anchor]:
+    def _anchors(self, rows: Rows, parts: list[tuple[Columns, Array]]) -> dict[int, _Anchor]:
         found: dict[int, _Anchor] = {}
-        count = sum(len(chosen) for _, chosen in earlier)
-        biases = stack.bias(np.arange(count))
         place = 0
-        for part, chosen in earlier:
-            facts = self.numbering.layers[part.layer.name]
-            for i in chosen.tolist():
+        for columns, chosen in parts:
+            facts = self.numbering.layers[columns.layer.name]
+            for i, bias in zip(chosen.tolist(), _biases(columns, chosen), strict=True):
                 fact = (int(facts.class_of[i]), facts.ratio[i], facts.offset[i])
-                anchor = _Anchor(fact, rows.lead[place], biases.value(place, 0))
-                found.setdefault(int(rows.label[place]), anchor)
+                found.setdefault(int(rows.label[place]), _Anchor(fact, rows.lead[place], bias))
                 place += 1
         return found
 
     def _assign(
-        self, layer: Layer, columns: Columns, rows: Rows, anchors: dict[int, _Anchor]
+        self, columns: Columns, rows: Rows, anchors: dict[int, _Anchor]
     ) -> tuple[list[Fact], list[int]]:
         """The facts, and the first row of every class that is new."""
-        facts: list[Fact] = [(CONSTANT, ZERO, ZERO)] * layer.width
+        layer = columns.layer
+        facts: list[Fact] = [(CONSTANT, Fraction(0), ZERO)] * layer.width
         first_rows = []
         linear = layer.symmetry is Symmetry.LINEAR
         for members in _members(rows.label):
             first = int(members[0])
             anchor = anchors.get(int(rows.label[first]))
-            few = rows.entries[first] == 0 or first in rows.single
-            if few or (linear and (len(members) > 1 or anchor is not None)):
-                exact = columns.bias(members)
-                bias = [exact.value(k, 0) for k in range(len(members))]
-            else:
-                bias = [ZERO] * len(members)
-            if rows.entries[first] == 0:
-                for i, b in zip(members.tolist(), bias, strict=True):
-                    facts[i] = self._without_varying(layer, columns, i, b)
-                continue
-            if first in rows.single and self._passes_on(columns):
-                for i, b in zip(members.tolist(), bias, strict=True):
-                    column, weight = rows.single[i]
-                    facts[i] = (int(columns.classes[column]), weight, b)
-                continue
-            if anchor is None:
+            constant = rows.entries[first] == 0
+            passed = first in rows.single and _passes_on(layer)
+            related = linear and (len(members) > 1 or anchor is not None)
+            biases = [ZERO] * len(members)
+            if constant or passed or related:
+                biases = _biases(columns, members)
+            if anchor is None and not constant and not passed:
                 first_rows.append(first)
-                anchor = _Anchor((self.numbering.fresh(), ONE, ZERO), rows.lead[first], bias[0])
-            label, scale, shift = anchor.fact
-            for i, b in zip(members.tolist(), bias, strict=True):
-                row_ratio = rows.lead[i] / anchor.lead
-                ratio = layer.symmetry.value_ratio(row_ratio)
-                offset = b - ratio * anchor.bias if linear else ZERO
-                facts[i] = (label, ratio * scale, ratio * shift + offset)
+                anchor = _Anchor((self.numbering.fresh(), ONE, ZERO), rows.lead[first], biases[0])
+            for i, bias in zip(members.tolist(), biases, strict=True):
+                if constant:
+                    facts[i] = self.numbering.constant(layer, i, bias)
+                elif passed:
+                    facts[i] = (*rows.single[i], bias)
+                elif anchor is not None:
+                    label, scale, shift = anchor.fact
+                    ratio = layer.symmetry.value_ratio(rows.lead[i] / anchor.lead)
+                    offset = bias - anchor.bias * ratio if linear else ZERO
+                    facts[i] = (label, ratio * scale, shift * ratio + offset)
         return facts, first_rows
 
-    @staticmethod
-    def _passes_on(columns: Columns) -> bool:
-        """Whether a row with one weight is a multiple of what it reads, at the same position."""
-        plain = all(t.taps == 1 and not t.padded and not t.via for t in columns.layer.terms)
-        return plain and columns.ordinary == len(columns.classes)
 
-    def _without_varying(self, layer: Layer, columns: Columns, row: int, bias: Fraction) -> Fact:
-        """The fact on a row whose folded weights on everything that varies are 0."""
-        if columns.ordinary == len(columns.classes):
-            return self.numbering.constant(layer, row, bias)
-        block = columns.block(np.array([row]), columns.ordinary, len(columns.classes))
-        entries: dict[int, Fraction] = {}
-        for k, label in enumerate(columns.classes[columns.ordinary :].tolist()):
-            entries[label] = entries.get(label, ZERO) + block.value(0, k)
-        used = {label: weight for label, weight in entries.items() if weight}
-        return self.numbering.combination(layer, row, used, bias)
+def _biases(columns: Columns, rows: Array) -> list[Shift]:
+    """What rows add up to but for classes that vary: bias, and constants times their weights."""
+    exact = columns.bias(rows)
+    known = columns.keys.shape[1]
+    labels = columns.classes[columns.ordinary :].tolist()
+    if not labels:
+        return [Shift(exact.value(k, 0)) for k in range(len(rows))]
+    block = columns.block(rows, columns.ordinary, known)
+    found = []
+    for k in range(len(rows)):
+        parts: dict[int, Fraction] = {}
+        for column, label in enumerate(labels):
+            parts[label] = parts.get(label, Fraction(0)) + block.value(k, column)
+        found.append(Shift.of(exact.value(k, 0), parts))
+    return found
 
 
-def _way_of_reading(columns: Columns) -> Hashable:
-    """Equal for layers whose folded rows can be compared, and mean the same when they are equal."""
-    kernels = tuple(
-        (t.weight.shape[2:], t.padded, t.via) for t in columns.layer.terms if t.weight is not None
-    )
-    return columns.layer.activation.name, columns.keys.tobytes(), frozenset(kernels)
+def _passes_on(layer: Layer) -> bool:
+    """Whether a row with one weight is a multiple of what it reads, at the same position."""
+    return all(t.taps == 1 and not t.padded and not t.via for t in layer.terms)
+
+
+def _way_of_reading(layer: Layer) -> Hashable:
+    """Equal for layers whose folded rows mean the same when they are equal."""
+    kernels = {(t.weight.shape[2:], t.padded, t.via) for t in layer.terms if t.weight is not None}
+    if len(kernels) > 1:  # a tap then is not the same for all its sources
+        return layer.name
+    return layer.activation.name, *kernels
+
+
+def _overlap(one: Columns, other: Columns) -> bool:
+    """Whether two layers read a class in common: else no rows of theirs can be multiples."""
+    return bool(np.isin(one.classes, other.classes).any())
 
 
 def _last(rows: Rows, width: int) -> Rows:

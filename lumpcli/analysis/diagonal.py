@@ -5,7 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 from lumpcli.analysis.facts import CONSTANT
-from lumpcli.analysis.numbering import ONE, ZERO, Fact, Numbering
+from lumpcli.analysis.numbering import ONE, Fact, Numbering
+from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.ir import Join, Layer
 
 
@@ -19,7 +20,7 @@ def moved(numbering: Numbering, layer: Layer) -> list[Fact]:
     term = layer.terms[0]
     facts = numbering.layers[term.source]
     labels = [
-        c if c == CONSTANT or c in numbering.known else numbering.number(("moved", term.via, c))
+        c if c == CONSTANT else numbering.number(("moved", term.via, c))
         for c in facts.class_of.tolist()
     ]
     return list(zip(labels, facts.ratio, facts.offset, strict=True))
@@ -33,16 +34,16 @@ def diagonal(numbering: Numbering, layer: Layer) -> list[Fact]:
 def _feature(numbering: Numbering, layer: Layer, feature: int) -> Fact:
     bias = ZERO
     if layer.bias is not None:
-        bias = Fraction(float(layer.bias[feature])) * layer.bias_scale
+        bias = Shift(Fraction(float(layer.bias[feature])) * layer.bias_scale)
     row: dict[int, Fraction] = {}
     for term in layer.terms:
         factor = term.factor(feature)
         facts = numbering.layers[term.source]
         label = int(facts.class_of[feature])
-        bias += factor * facts.offset[feature]
+        bias += facts.offset[feature] * factor
         if label != CONSTANT:
-            row[label] = row.get(label, ZERO) + factor * facts.ratio[feature]
-    return numbering.combination(layer, feature, {c: w for c, w in row.items() if w}, bias)
+            row[label] = row.get(label, Fraction(0)) + factor * facts.ratio[feature]
+    return numbering.combination(layer, feature, row, bias)
 
 
 def join(numbering: Numbering, layer: Join) -> list[Fact]:
@@ -56,19 +57,29 @@ def _joined(numbering: Numbering, layer: Join, feature: int) -> Fact:
     if layer.function != "Mul":
         return numbering.number((layer.function, *operands)), ONE, ZERO
     scale = ONE
-    varying: list[Fact] = []
-    for operand in operands:
-        if operand[0] == CONSTANT:
-            scale *= operand[2]
+    others: list[Fact] = []  # whatever is not a rational constant
+    for label, ratio, offset in operands:
+        if label == CONSTANT and not offset.parts:
+            scale *= offset.rational
         else:
-            varying.append(operand)
-    if scale == 0 or not varying:
-        return CONSTANT, ZERO, scale
-    if len(varying) == 1:
-        label, ratio, offset = varying[0]
-        return label, scale * ratio, scale * offset
+            others.append((label, ratio, offset))
+    if scale == 0 or not others:
+        return CONSTANT, Fraction(0), Shift(scale)
+    if len(others) == 1:
+        label, ratio, offset = others[0]
+        return label, scale * ratio, offset * scale
+    if all(label == CONSTANT for label, _, _ in others):
+        told = sorted((offset.rational, offset.parts) for _, _, offset in others)
+        label = numbering.number(("Mul of constants", *told, scale))
+        product = scale
+        for _, _, offset in others:
+            product *= offset.near(numbering.known)
+        numbering.known[label] = float(product)
+        return CONSTANT, Fraction(0), Shift(Fraction(0), ((label, ONE),))
     factors = []
-    for label, ratio, offset in varying:
-        scale *= ratio
-        factors.append((label, offset / ratio))
+    for label, ratio, offset in others:
+        if label != CONSTANT:
+            scale *= ratio
+            offset = offset * (1 / ratio)
+        factors.append((label, offset.rational, offset.parts))
     return numbering.number(("Mul", *sorted(factors))), scale, ZERO

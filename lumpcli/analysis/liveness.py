@@ -70,7 +70,7 @@ def _dense_reads(layer: Layer, live: Array, values: Values) -> dict[str, Array]:
     for name in {t.source for t in layer.terms}:
         alone = replace(layer, terms=tuple(t for t in layer.terms if t.source == name))
         facts = values[name]
-        columns = columns_of(alone, {name: facts}, values.known)
+        columns = columns_of(alone, {name: facts})
         used = _classes_used(columns, np.flatnonzero(live))
         reads[name] = np.isin(facts.class_of, used) & (facts.class_of != CONSTANT)
     return reads

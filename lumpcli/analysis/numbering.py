@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from lumpcli.analysis.facts import CONSTANT, LayerValues
-from lumpcli.ir import Layer
+from lumpcli.analysis.shift import ZERO, Shift
+from lumpcli.ir import Layer, Symmetry
 
-Fact = tuple[int, Fraction, Fraction]  # class, ratio, offset
+Fact = tuple[int, Fraction, Shift]  # class, ratio, offset
 
-ZERO, ONE = Fraction(0), Fraction(1)
+ONE = Fraction(1)
 _STEPS = ("Sign", "Floor", "Ceil", "Round", "ThresholdedRelu")
 
 
@@ -19,8 +20,8 @@ _STEPS = ("Sign", "Floor", "Ceil", "Round", "ThresholdedRelu")
 class Numbering:
     """The facts on the layers seen so far, and the classes they use.
 
-    `known` are classes with one, irrational value (to float64). A class described by a key is the
-    same wherever the key turns up.
+    `known` are the irrational constants, to float64. A class described by a key is the same
+    wherever the key turns up.
     """
 
     layers: dict[str, LayerValues] = field(default_factory=dict)
@@ -40,37 +41,38 @@ class Numbering:
             found = self.numbers[key] = self.fresh()
         return found
 
-    def constant(self, layer: Layer, feature: int, z: Fraction, exact: bool = True) -> Fact:
-        """The fact on `activation(z)`; not `exact`: z itself is only the nearest float64."""
-        name = layer.activation.key(feature)[0]
-        value = layer.activation.at(feature, z)
-        if exact and isinstance(value, Fraction):
-            return CONSTANT, ZERO, value
-        if not exact and (value is None or name in _STEPS):
-            return self.fresh(), ONE, ZERO  # a step could fall on the other side of z
-        label = self.fresh()
-        if exact:
-            label = self.number(("constant", layer.activation.key(feature), z))
-        if value is not None:
-            self.known[label] = float(value)
-        return label, ONE, ZERO
+    def constant(self, layer: Layer, feature: int, z: Shift) -> Fact:
+        """The fact on `activation(z)`."""
+        key = layer.activation.key(feature)
+        if key[0] == "Identity":
+            return CONSTANT, Fraction(0), z
+        sign = ONE
+        if layer.symmetry in (Symmetry.ODD, Symmetry.EVEN) and z.near(self.known) < 0:
+            z = z * Fraction(-1)
+            sign = layer.symmetry.value_ratio(Fraction(-1))
+        value = layer.activation.at(feature, z.near(self.known))
+        if isinstance(value, Fraction) and not z.parts:
+            return CONSTANT, Fraction(0), Shift(value * sign)
+        label = self.number(("constant", key, z))
+        if value is None or (z.parts and key[0] in _STEPS):
+            return label, sign, ZERO  # a step could fall on the other side of z
+        self.known[label] = float(value)
+        return CONSTANT, Fraction(0), Shift(Fraction(0), ((label, sign),))
 
     def combination(
-        self, layer: Layer, feature: int, row: dict[int, Fraction], bias: Fraction
+        self, layer: Layer, feature: int, row: dict[int, Fraction], bias: Shift
     ) -> Fact:
-        """The fact on `activation(row . classes + bias)`; the row has no zeros."""
+        """The fact on `activation(row . classes + bias)`; the row is over classes that vary."""
+        row = {label: weight for label, weight in row.items() if weight}
         if not row:
             return self.constant(layer, feature, bias)
         identity = layer.activation.key(feature)[0] == "Identity"
         if identity and len(row) == 1:
             ((label, weight),) = row.items()
             return label, weight, bias
-        if all(label in self.known for label in row):
-            z = bias + sum(w * Fraction(self.known[c]) for c, w in row.items())
-            return self.constant(layer, feature, z, exact=False)
         entries = sorted(row.items())
         lead = layer.symmetry.normaliser(entries[0][1])
         key = ("row", tuple((c, w / lead) for c, w in entries), layer.activation.key(feature))
         if identity:
             return self.number(key), lead, bias
-        return self.number((*key, bias / lead)), layer.symmetry.value_ratio(lead), ZERO
+        return self.number((*key, bias * (1 / lead))), layer.symmetry.value_ratio(lead), ZERO

@@ -52,7 +52,9 @@ def _projections(columns: Columns, rows: Array) -> tuple[Array, Array]:
     with_bias = layer.symmetry is not Symmetry.LINEAR
     generator = np.random.default_rng(0)
     direction = generator.standard_normal((columns.keys.shape[1], 2))
-    bias_direction = generator.standard_normal(2) if with_bias else np.zeros(2)
+    bias_direction = generator.standard_normal(2)
+    if not with_bias:  # nor with what constants add
+        bias_direction[:] = direction[columns.ordinary :] = 0.0
     count = np.diff([*columns.starts, len(columns.column)])
     factors = [1.0] * len(columns.column)
     if columns.coefficient is not None:

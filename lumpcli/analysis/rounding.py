@@ -124,7 +124,7 @@ def _intervals(columns: Columns, rows: Array) -> tuple[Array, Array]:
     exact = (count == 1) & (columns.coefficient is None)
     radius -= np.where(exact, 0, (count + 3) * np.finfo(np.longdouble).eps * magnitude)
     if layer.symmetry is Symmetry.LINEAR:
-        return centre, radius
+        return centre[:, : columns.ordinary], radius[:, : columns.ordinary]
     bias, bias_radius = _bias_interval(columns, rows)
     return np.column_stack([bias, centre]), np.column_stack([bias_radius, radius])
 

@@ -85,20 +85,23 @@ class _Refinement:
             alone = np.flatnonzero((added == 1) & (self.entries[rows] == 0))
             for k in alone.tolist():
                 column = int(present[k].argmax())
-                self.single[int(rows[k])] = (first + column, block.value(k, column))
+                label = int(self.columns.keys[1, first + column])
+                self.single[int(rows[k])] = (label, block.value(k, column))
         self.entries[rows] += added
 
 
 def refine(columns: FoldedRows, symmetry: Symmetry) -> Rows:
     """Partition the rows of a dense layer, exactly.
 
-    Linear layers are compared without their bias, which only makes an offset.
+    Linear layers are compared without their bias and what constants add, which make an offset.
     """
     state = _Refinement(columns, symmetry)
     rows = np.arange(columns.width)
     if symmetry is not Symmetry.LINEAR:
         state.split(rows, columns.bias(rows))
     ordinary, total = int((columns.keys[0] == 0).sum()), columns.keys.shape[1]
+    if symmetry is Symmetry.LINEAR:
+        total = ordinary
     first, width = 0, _FIRST_BLOCK
     while first < total:
         rows = state.undecided()

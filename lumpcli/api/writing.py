@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -96,4 +97,7 @@ def _source_file(job: Job, folder: Path) -> Path:
     path = folder / "original" / "model.onnx"
     path.parent.mkdir()
     path.write_bytes(job.source.SerializeToString())
+    for name, data in job.host.data_files.items():
+        (path.parent / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(data, path.parent / name)
     return path

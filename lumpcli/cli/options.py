@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import warnings
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from lumpcli.cli.console import Console
+from lumpcli.cli.interrupts import INTERRUPTS
 from lumpcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,17 +32,16 @@ class Command(click.Command):
         console = ctx.ensure_object(Console)
         if console.quiet and console.verbose:
             raise click.UsageError("--quiet and --verbose exclude each other", ctx=ctx)
-
-        def show(message: Warning | str, *_: Any) -> None:
-            if not console.quiet:
-                console.note(f"warning: {message}")
-
-        with warnings.catch_warnings():
-            warnings.showwarning = show  # type: ignore[assignment]
+        with INTERRUPTS.deferred():
+            importlib.import_module("lumpcli.api")
+        with warnings.catch_warnings(record=True) as caught:
             try:
                 return super().invoke(ctx)
             except UsageError as e:
                 raise click.UsageError(str(e), ctx=ctx) from e
+            finally:
+                for warning in () if console.quiet else caught:
+                    console.note(f"warning: {warning.message}")
 
 
 def _flag(attribute: str, *names: str, help: str) -> Callable[[F], F]:

@@ -6,17 +6,15 @@ Commands are imported when they are invoked: `lumpcli --help` needs click and no
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 import click
 
 from lumpcli.cli.console import Console
 from lumpcli.cli.explain import explain
+from lumpcli.cli.interrupts import INTERRUPTS
 
 INTERRUPTED = 130
 
@@ -99,10 +97,10 @@ def main() -> NoReturn:
 def run(args: Sequence[str]) -> int:
     """Answer the arguments (without the program's name) and return the exit code.
 
-    Prints to sys.stdout and sys.stderr, raises nothing. SIGTERM interrupts like SIGINT.
+    Prints to sys.stdout and sys.stderr, raises nothing.
     """
     console = Console.for_arguments(args)
-    with _sigterm_interrupts():
+    with INTERRUPTS.handled():
         try:
             return console.finish(_run(list(args), console))
         except KeyboardInterrupt:
@@ -123,24 +121,6 @@ def _run(args: list[str], console: Console) -> int:
         console.silence(sys.stdout)
         return 0
     except Exception as e:
+        if INTERRUPTS.seen:  # an extension module made another error of it
+            return console.fail(INTERRUPTED, "interrupted", quiet=True)
         return console.fail(*explain(e))
-
-
-@contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, unless it is ignored or this is not the main thread."""
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.getsignal(signal.SIGTERM)
-        if before == signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread
-        before = None
-    try:
-        yield
-    finally:
-        if before == signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, before)

@@ -142,9 +142,10 @@ def _write_data(host: Host, exported: Exported, name: str, new_name: str, folder
     Tensors that did not change are copied as the bytes they are.
     """
     tensors = []
-    for tensor in all_tensors(exported.model):
+    top_level = len(exported.model.graph.initializer)  # they come first
+    for number, tensor in enumerate(all_tensors(exported.model)):
         if tensor.data_location == TensorProto.EXTERNAL and location_of(tensor) == name:
-            changed = exported.external.get(tensor.name)
+            changed = exported.external.get(tensor.name) if number < top_level else None
             old = host.weights.tensors[tensor.name] if changed is not None else tensor
             tensors.append((external_range(old, host.graph.folders), tensor, changed))
     tensors.sort(key=lambda entry: entry[0][1])
@@ -152,11 +153,16 @@ def _write_data(host: Host, exported: Exported, name: str, new_name: str, folder
     alignment = min(math.gcd(*offsets) or _LARGEST_ALIGNMENT, _LARGEST_ALIGNMENT)
     (folder / new_name).parent.mkdir(parents=True, exist_ok=True)
     with (folder / new_name).open("wb") as file:
+        copied: dict[tuple[int, int], int] = {}  # tensors may share bytes
         for (path, offset, length), tensor, changed in tensors:
+            if changed is None and (offset, length) in copied:
+                _say_where(tensor, new_name, copied[offset, length], length)
+                continue
             file.write(b"\0" * (-file.tell() % alignment))
             start = file.tell()
             if changed is None:
                 _copy_range(path, offset, length, file)
+                copied[offset, length] = start
             else:
                 file.write(np.ascontiguousarray(changed).view(np.uint8).data)
             _say_where(tensor, new_name, start, file.tell() - start)

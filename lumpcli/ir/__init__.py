@@ -2,7 +2,18 @@
 
 from lumpcli.ir.activation import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
 from lumpcli.ir.compose import compose
-from lumpcli.ir.exact import Array, Exact, below, fold, integers, round_fraction, round_once, scaled
+from lumpcli.ir.exact import (
+    Array,
+    Exact,
+    below,
+    fold,
+    integers,
+    round_fraction,
+    round_once,
+    scaled,
+    spread,
+    zeros,
+)
 from lumpcli.ir.folding import Rounding, apply
 from lumpcli.ir.groups import groups, pin_of
 from lumpcli.ir.net import Join, Layer, Net, Output, Term
@@ -37,4 +48,6 @@ __all__ = [
     "round_once",
     "scaled",
     "slopes_of",
+    "spread",
+    "zeros",
 ]

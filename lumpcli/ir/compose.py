@@ -71,7 +71,7 @@ def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quoti
         tables = []
         for layer in read:
             fixed = [
-                reader.terms[index].by_tap[Quotient(cuts).keep(reader)]
+                reader.terms[index].by_tap[_rows_used(reader, cuts)]
                 for reader, index in net.dense_readers(layer.name)
                 if reader.name in limits.fixed or reader.terms[index].padded
             ]
@@ -93,6 +93,14 @@ def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quoti
     return Quotient(cuts, declined)
 
 
+def _rows_used(reader: Layer, cuts: dict[str, LayerCut]) -> Array:
+    """The rows of a reader that are kept for their value."""
+    cut = cuts.get(reader.name)
+    if cut is None:
+        return np.arange(reader.width)
+    return np.zeros(0, np.int64) if cut.emptied else cut.keep
+
+
 def _keep(
     width: int, tables: Sequence[Table], storages: Sequence[Storage]
 ) -> tuple[Array, list[Array]]:
@@ -102,7 +110,7 @@ def _keep(
     while True:
         preference = np.zeros(width)
         for table, storage in zip(tables, storages, strict=True):
-            preference += storage.preference(table)
+            preference += storage.preference(table, alone=len(tables) == 1)
         keep = hitting_set([table.label for table in tables], preference)
         carriers = [_carriers(t, s, keep) for t, s in zip(tables, storages, strict=True)]
         found = [carrier for carrier in carriers if carrier is not None]
@@ -140,7 +148,15 @@ def _cut(table: Table, keep: Array, carrier: Array, emptied: bool) -> LayerCut:
         if k >= 0:
             ratio[i] = table.ratio[i] / table.ratio[k]
             offset[i] = table.offset[i] - ratio[i] * table.offset[k]
-    return LayerCut(keep, carrier, tuple(ratio), tuple(offset), tuple(table.kind), emptied)
+    return LayerCut(
+        keep,
+        carrier,
+        tuple(ratio),
+        tuple(offset),
+        tuple(table.kind),
+        emptied,
+        table.irrational,
+    )
 
 
 def _unread_cut(layer: Layer, keep: Array, emptied: bool) -> LayerCut:

@@ -93,6 +93,21 @@ def fold(block: Array, coefficients: Sequence[Fraction] | None, starts: Array) -
     return Exact(np.add.reduceat(mantissa, starts, axis=1), exponent, tuple(denominators))
 
 
+def zeros(rows: int, columns: int) -> Exact:
+    """A matrix of zeros."""
+    return Exact(np.zeros((rows, columns), np.int64), np.zeros(rows, np.int64), (1,) * columns)
+
+
+def spread(block: Exact, places: Array, columns: int) -> Exact:
+    """The columns of a matrix at the given places of a wider one, zeros elsewhere."""
+    if len(places) == columns:
+        return block
+    mantissa = np.zeros((len(block.mantissa), columns), block.mantissa.dtype)
+    mantissa[:, places] = block.mantissa
+    denominator = dict(zip(places.tolist(), block.denominator, strict=True))
+    return Exact(mantissa, block.exponent, tuple(denominator.get(k, 1) for k in range(columns)))
+
+
 def below(blocks: Sequence[Exact]) -> Exact:
     """Matrices of as many columns, one below the other."""
     if len(blocks) == 1:

@@ -79,7 +79,7 @@ def fold_bias(
 ) -> Array | None:
     """The bias of the kept rows plus what the removed features add to it, rounded once."""
     shifts = [
-        (term, feature, offset)
+        (term, feature, offset, feature in cut.irrational)
         for term, cut in zip(layer.terms, cuts, strict=True)
         if cut is not None and not term.diagonal
         for feature, offset in enumerate(cut.offset)
@@ -91,16 +91,21 @@ def fold_bias(
     bias = np.zeros(layer.width) if layer.bias is None else layer.bias
     block = [bias[rows, None].astype(np.float64)]
     factors = [Fraction(1)]
-    for term, feature, offset in shifts:
+    uncertain = np.zeros(len(rows), bool)
+    for term, feature, offset, irrational in shifts:
         columns = slice(feature * term.taps, (feature + 1) * term.taps)
         block.append(term.flat[rows, columns].astype(np.float64))
         factors += [offset * term.scale / layer.bias_scale] * term.taps
-    exact = fold(np.concatenate(block, axis=1), factors, np.zeros(1, np.int64))
+        if irrational:
+            uncertain |= (block[-1] != 0).any(axis=1)
     if layer.bias_fixed or dtype is None:
-        if exact.mantissa.any():
+        added = fold(np.concatenate(block[1:], axis=1), factors[1:], np.zeros(1, np.int64))
+        if added.mantissa.any():
             raise InternalError(f"{layer.name}: there is no place for what constants add to it")
         return None if layer.bias is None else layer.bias[rows]
+    exact = fold(np.concatenate(block, axis=1), factors, np.zeros(1, np.int64))
     stored, inexact = round_once(exact, dtype)
+    inexact[uncertain] = True
     if layer.bias is None and not stored.any() and not inexact.any():
         return None
     changed = stored[:, 0].astype(np.float64) != bias[rows].astype(np.float64)
@@ -130,7 +135,11 @@ def _apply_layer(layer: Layer, quotient: Quotient, tally: Rounding) -> Layer:
         elif weight is not None:
             weight = weight[rows]
         terms.append(replace(term, weight=weight))
-    bias = fold_bias(layer, rows, cuts, tally)
+    own = quotient.cuts.get(layer.name)
+    if own is not None and own.emptied:  # nobody needs its value
+        bias = None if layer.bias is None else layer.bias[rows]
+    else:
+        bias = fold_bias(layer, rows, cuts, tally)
     if tally.rounded > rounded_before:
         tally.inexact.add(layer.name)
     numbers: list[Any] = [t.weight for t in terms if not t.diagonal] + [bias]

@@ -40,6 +40,7 @@ class Claim:
     ratio: tuple[Fraction, ...]
     offset: tuple[Fraction, ...]
     proof: Proof | None = None
+    irrational: frozenset[int] = frozenset()  # features whose offset is only the nearest float64
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class LayerCut:
     offset: tuple[Fraction, ...]
     kind: tuple[str, ...]
     emptied: bool = False
+    irrational: frozenset[int] = frozenset()  # features whose offset is only the nearest float64
 
     @cached_property
     def moves_columns(self) -> bool:

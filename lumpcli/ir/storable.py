@@ -98,8 +98,11 @@ class Storage:
         for i in members[1:]:
             table.part([i])
 
-    def preference(self, table: Table) -> Array:
-        """What each feature would cost as the carrier of its class (n,), where that differs."""
+    def preference(self, table: Table, alone: bool = True) -> Array:
+        """What each feature would cost as the carrier of its class (n,), where that differs.
+
+        `alone`: only this layer has a say, so the first carrier that costs nothing will do.
+        """
         preference = np.zeros(self.layer.width)
         for members in table.classes():
             if len({table.ratio[i] for i in members}) == 1:
@@ -107,10 +110,10 @@ class Storage:
             costs: dict[Fraction, float] = {}
             for i in members:
                 ratio = table.ratio[i]
-                if ratio not in costs:
-                    settled = len(costs) == _MOST_CARRIERS or 0 in costs.values()
-                    costs[ratio] = np.inf if settled else self.cost(table, members, i)
-                preference[i] = min(costs[ratio], 1e300)
+                settled = len(costs) == _MOST_CARRIERS or (alone and 0 in costs.values())
+                if ratio not in costs and not settled:
+                    costs[ratio] = min(self.cost(table, members, i), 1e300)
+                preference[i] = costs.get(ratio, max(costs.values()) + alone)
         return preference
 
 

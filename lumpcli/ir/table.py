@@ -27,6 +27,7 @@ class Table:
     offset: list[Fraction]
     kind: list[str]
     declined: str | None = None
+    irrational: frozenset[int] = frozenset()
 
     def classes(self) -> list[list[int]]:
         """The members of every class that needs a carrier and has several, lowest first."""
@@ -50,6 +51,7 @@ def table_of(layer: Layer, claims: Sequence[Claim], fixed: Sequence[Array]) -> T
     n = layer.width
     table = Table(np.arange(n), [Fraction(1)] * n, [Fraction(0)] * n, ["kept"] * n)
     for claim in claims:
+        table.irrational |= claim.irrational
         shifted = _shifted_classes(claim) if fixed else set()
         for k, i in enumerate(claim.features.tolist()):
             label = int(claim.classes[k])

@@ -62,6 +62,8 @@ class Graph:
 def read_model(path: Path) -> ModelProto:
     """The model in a file, without its external data; InputError when there is none."""
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(f"{path} is not a regular file, and lumpcli reads it more than once")
         content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None

@@ -22,6 +22,11 @@ class Pass(ABC):
     ) -> Claim | None:
         """What may go in one layer, or None."""
 
+    @staticmethod
+    def irrational(layer: Layer, values: Values) -> frozenset[int]:
+        """The features of a layer whose offset is irrational: a claim only comes near it."""
+        return frozenset(i for i in range(layer.width) if not values.is_rational(layer.name, i))
+
     def propose(self, net: Net, values: Values, liveness: Liveness, grants: Grants) -> list[Claim]:
         """What may go in every layer that some matrix reads."""
         claims = []

@@ -30,4 +30,13 @@ class Constant(Pass):
         features = np.array(list(found), np.int64)
         offset = tuple(found.values())
         proof = ConstantProof(layer.name, features, offset, values)
-        return Claim(layer.name, "constant", features, none, zero, offset, proof)
+        return Claim(
+            layer.name,
+            "constant",
+            features,
+            none,
+            zero,
+            offset,
+            proof,
+            self.irrational(layer, values),
+        )

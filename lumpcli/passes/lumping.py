@@ -26,11 +26,23 @@ class Lumping(Pass):
         """The features that are not alone in their class, labelled within the layer."""
         facts = values[layer.name]
         _, inverse, counts = np.unique(facts.class_of, return_inverse=True, return_counts=True)
-        features = np.flatnonzero((counts[inverse] > 1) & (facts.class_of != CONSTANT))
+        wanted = (counts[inverse] > 1) & (facts.class_of != CONSTANT)
+        if grants.level == "strict":  # an irrational offset cannot be stored unrounded
+            wanted &= [values.is_rational(layer.name, i) for i in range(layer.width)]
+        features = np.flatnonzero(wanted)
         ratio = tuple(facts.ratio[i] for i in features)
-        offset = tuple(facts.offset[i] for i in features)
+        offset = tuple(values.offset(layer.name, i) for i in features.tolist())
         labels = inverse[features]
         proof = None  # up to rounding nothing is proportional: another network is, near this one
         if grants.level != "rounding":
             proof = Proportional(layer.name, features, labels, ratio, offset, values)
-        return Claim(layer.name, "lumped", features, labels, ratio, offset, proof)
+        return Claim(
+            layer.name,
+            "lumped",
+            features,
+            labels,
+            ratio,
+            offset,
+            proof,
+            self.irrational(layer, values),
+        )

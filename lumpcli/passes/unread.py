@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from lumpcli.analysis import Grants, Liveness, Values
-from lumpcli.ir import Claim, Layer, Net
+from lumpcli.analysis import CONSTANT, Grants, Liveness, Values
+from lumpcli.ir import Array, Claim, Layer, Net
 from lumpcli.passes.base import Pass
 from lumpcli.proofs import Unread as UnreadProof
 
@@ -26,14 +26,31 @@ class Unread(Pass):
     ) -> Claim | None:
         """The features whose class nobody reads."""
         facts = values[layer.name]
+        offsets = [values.offset(layer.name, i) for i in range(layer.width)]
         _, classes, counts = np.unique(facts.class_of, return_inverse=True, return_counts=True)
-        varies = np.array(
-            [values.constant(layer.name, i) is None for i in range(layer.width)], bool
-        )
-        features = np.flatnonzero(~liveness.read[layer.name] & varies)
+        wanted = ~liveness.read[layer.name] & (facts.class_of != CONSTANT)
+        if grants.level == "strict":
+            wanted &= ~_irrational_classes(layer, values)
+        features = np.flatnonzero(wanted)
         ratio = tuple(facts.ratio[i] for i in features)
         # a feature that is alone in its class has columns of zeros, and nothing to leave behind
         several = counts[classes] > 1
-        offset = tuple(facts.offset[i] if several[i] else Fraction(0) for i in features)
+        offset = tuple(offsets[i] if several[i] else Fraction(0) for i in features)
         proof = UnreadProof(layer.name, features, liveness, values)
-        return Claim(layer.name, "unread", features, classes[features], ratio, offset, proof)
+        return Claim(
+            layer.name,
+            "unread",
+            features,
+            classes[features],
+            ratio,
+            offset,
+            proof,
+            self.irrational(layer, values),
+        )
+
+
+def _irrational_classes(layer: Layer, values: Values) -> Array:
+    """The features (n,) of classes with an irrational offset, which no bias takes unrounded."""
+    labels = values[layer.name].class_of
+    rational = [values.is_rational(layer.name, i) for i in range(layer.width)]
+    return np.isin(labels, labels[~np.array(rational, bool)])

@@ -28,7 +28,9 @@ def folded_row(layer: Layer, feature: int, values: Values) -> tuple[Row, Fractio
                 if flat[j]
             ]
         for j, tap, weight in entries:
-            constant += weight * facts.offset[j]
+            constant += weight * facts.offset[j].rational
+            for known, part in facts.offset[j].parts:
+                row[known, tap] = row.get((known, tap), Fraction(0)) + weight * part
             label = int(facts.class_of[j])
             if label != CONSTANT:
                 key = (label, tap)

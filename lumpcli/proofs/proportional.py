@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lumpcli.analysis import CONSTANT, Values
+from lumpcli.analysis import CONSTANT, Shift, Values
 from lumpcli.ir import Array, Join, Layer, Net, Symmetry
 from lumpcli.proofs.fold import Row, folded_row
 
@@ -45,26 +46,37 @@ class Proportional:
         if isinstance(layer, Join):
             return self._related_products(layer, i, j, ratio, offset)
         if layer.terms[0].via:
-            facts = self.values[layer.terms[0].source]
+            source = layer.terms[0].source
+            facts = self.values[source]
             same = facts.class_of[i] == facts.class_of[j] != CONSTANT
-            moved = facts.offset[i] - ratio * facts.offset[j]
+            moved = self.values.offset(source, i) - ratio * self.values.offset(source, j)
             return bool(same) and facts.ratio[i] == ratio * facts.ratio[j] and moved == offset
         row_i, b_i = folded_row(layer, i, self.values)
         row_j, b_j = folded_row(layer, j, self.values)
         if layer.activation.key(i) != layer.activation.key(j):
             return False
         if layer.activation.key(i)[0] == "Identity":
-            return _multiple(row_i, row_j, ratio) and b_i - ratio * b_j == offset
+            row_i, more_i = self._without_known(row_i)
+            row_j, more_j = self._without_known(row_j)
+            shift = b_i + more_i - ratio * (b_j + more_j)
+            return _multiple(row_i, row_j, ratio) and shift == offset
         return offset == 0 and any(
             _multiple(row_i, row_j, r) and b_i == r * b_j
             for r in _row_ratios(row_i, row_j, ratio, layer.symmetry)
         )
 
+    def _without_known(self, row: Row) -> tuple[Row, Fraction]:
+        """A row without its constants, and what those add (irrational ones to float64)."""
+        known = self.values.known
+        added = sum(
+            (w * Fraction(known[c]) for (c, _), w in row.items() if c in known), Fraction(0)
+        )
+        return {key: w for key, w in row.items() if key[0] not in known}, added
+
     def _related_products(
         self, layer: Join, i: int, j: int, ratio: Fraction, offset: Fraction
     ) -> bool:
         """Equal operands; in a product each may be a multiple of its counterpart."""
-        product = Fraction(1)
         facts = [self.values[t.source] for t in layer.terms]
         pairs = [(f.class_of[i], f.ratio[i], f.offset[i]) for f in facts]
         others = [(f.class_of[j], f.ratio[j], f.offset[j]) for f in facts]
@@ -73,24 +85,28 @@ class Proportional:
         left, scale_i, shift_i = _normal(pairs)
         right, scale_j, shift_j = _normal(others)
         product = scale_i / scale_j if scale_j else Fraction(0)
-        return left == right and product == ratio and shift_i - ratio * shift_j == offset
+        shift = (shift_i - shift_j * ratio).near(self.values.known)
+        return left == right and product == ratio and shift == offset
 
 
 def _normal(
-    operands: list[tuple[int, Fraction, Fraction]],
-) -> tuple[list[tuple[int, Fraction]], Fraction, Fraction]:
-    """A product as sorted (class, offset) of factors `V + offset`, a scale and a shift."""
-    scale, factors = Fraction(1), []
+    operands: list[tuple[int, Fraction, Shift]],
+) -> tuple[set[tuple[int, Shift, int]], Fraction, Shift]:
+    """A product as factors `V + offset` (class, offset, how often), a scale and a shift."""
+    scale = Fraction(1)
+    factors: Counter[tuple[int, Shift]] = Counter()
     for label, ratio, offset in operands:
-        if label == CONSTANT:
-            scale *= offset
+        if label == CONSTANT and not offset.parts:
+            scale *= offset.rational
+        elif label == CONSTANT:
+            factors[label, offset] += 1
         else:
             scale *= ratio
-            factors.append((int(label), offset / ratio))
-    if len(factors) == 1:
-        label, shift = factors[0]
-        return [(label, Fraction(0))], scale, scale * shift
-    return sorted(factors), scale, Fraction(0)
+            factors[int(label), offset * (1 / ratio)] += 1
+    if factors.total() == 1:
+        ((label, shift),) = factors
+        return {(label, Shift(), 1)}, scale, shift * scale
+    return {(label, shift, often) for (label, shift), often in factors.items()}, scale, Shift()
 
 
 def _multiple(row: Row, other: Row, ratio: Fraction) -> bool:

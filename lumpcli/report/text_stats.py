@@ -56,6 +56,10 @@ def _values(values: dict[str, str]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in values.items())
 
 
+def _count(attribute: str) -> Callable[[LayerStats], str]:
+    return lambda x: f"{getattr(x, attribute):,}"
+
+
 def _table(stats: Stats, look: Look) -> list[str]:
     """A row per layer; a count that is 0 everywhere is named below instead of a column of 0s."""
     layers = stats.layers
@@ -69,7 +73,7 @@ def _table(stats: Stats, look: Look) -> list[str]:
         "MACs": lambda x: f"{x.macs:,}",
     }
     for heading, attribute in found.items():
-        columns[heading] = lambda x, a=attribute: f"{getattr(x, a):,}"  # type: ignore[misc]
+        columns[heading] = _count(attribute)
     columns["reducible"] = lambda x: f"{x.reducible:,}"
     if any(x.near_miss is not None for x in layers):
         columns["nearest miss"] = lambda x: "-" if x.near_miss is None else brief(x.near_miss)

@@ -8,6 +8,8 @@ from lumpcli.analysis import LayerValues
 from lumpcli.ir import Array, Layer, Symmetry
 
 _BLOCK = 512
+_SCALED = (Symmetry.LINEAR, Symmetry.HOMOGENEOUS, Symmetry.ABSOLUTE, Symmetry.SIGN)
+_ONE_SIGN = (Symmetry.HOMOGENEOUS, Symmetry.NONE)
 
 
 def _matrix(layer: Layer) -> Array:
@@ -22,42 +24,34 @@ def numerical_rank(layer: Layer) -> int:
 def near_miss(layer: Layer, values: LayerValues) -> float | None:
     """The smallest relative distance of two rows (with bias) that are not of one class.
 
-    Rows are scaled to length 1 where the activation allows a ratio; None with fewer than two.
+    Rows are scaled to length 1 where the activation allows any ratio; else the distance is relative
+    to the longer row. None with fewer than two rows.
     """
     rows = _matrix(layer)
-    linear = layer.symmetry is Symmetry.LINEAR
-    if not linear and layer.bias is not None:
+    if layer.symmetry is not Symmetry.LINEAR and layer.bias is not None:
         rows = np.column_stack([rows, layer.bias.astype(np.float64)])
     length = np.linalg.norm(rows, axis=1)
     _, first = np.unique(values.class_of, return_index=True)
     chosen = np.array([i for i in first if length[i] > 0 and values.class_of[i] >= 0], np.int64)
     if len(chosen) < 2:
         return None
-    unit = rows[chosen] / length[chosen, None]
-    scale = length[chosen]
+    rows, length = rows[chosen], length[chosen]
+    if layer.symmetry in _SCALED:
+        rows, length = rows / length[:, None], np.ones(len(chosen))
+    both_signs = layer.symmetry not in _ONE_SIGN
     best = np.inf
-    for start in range(0, len(unit), _BLOCK):
-        cosine = unit[start : start + _BLOCK] @ unit.T
-        if layer.symmetry in (Symmetry.LINEAR, Symmetry.ABSOLUTE, Symmetry.SIGN):
-            cosine = abs(cosine)
-        cosine[np.arange(len(cosine)), start + np.arange(len(cosine))] = -np.inf
-        if layer.symmetry not in (Symmetry.NONE, Symmetry.ODD, Symmetry.EVEN):
-            i, j = np.unravel_index(int(cosine.argmax()), cosine.shape)
-            a, b = unit[start + i], unit[j]
-            best = min(best, float(np.linalg.norm(a - b)), _opposite(a, b, layer))
-            continue
-        # the ratio is fixed: compare rows as they are, relative to the longer one
-        block = scale[start : start + _BLOCK, None]
-        squares = block**2 + scale**2 - 2 * cosine * block * scale
-        longest = np.maximum(block, scale)
-        squares[np.arange(len(cosine)), start + np.arange(len(cosine))] = np.inf
-        i, j = np.unravel_index(int((squares / longest**2).argmin()), squares.shape)
-        a, b = rows[chosen[start + i]], rows[chosen[j]]
-        best = min(best, float(np.linalg.norm(a - b) / longest[i, j]))
-    return best if np.isfinite(best) else None
-
-
-def _opposite(a: Array, b: Array, layer: Layer) -> float:
-    if layer.symmetry is Symmetry.HOMOGENEOUS:
-        return float(np.inf)
-    return float(np.linalg.norm(a + b))
+    for start in range(0, len(rows), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        product = rows[some] @ rows.T
+        if both_signs:
+            product = abs(product)
+        longer = np.maximum(length[some, None], length)
+        distance = (length[some, None] ** 2 + length**2 - 2 * product) / longer**2
+        own = np.arange(len(distance))
+        distance[own, start + own] = np.inf
+        i, j = np.unravel_index(int(distance.argmin()), distance.shape)
+        # the product loses what is small: measure the best pair again
+        a, b = rows[start + i], rows[j]
+        apart = [np.linalg.norm(a - b)] + ([np.linalg.norm(a + b)] if both_signs else [])
+        best = min(best, float(min(apart) / longer[i, j]))
+    return best

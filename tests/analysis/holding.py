@@ -7,7 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from lumpcli.analysis import CONSTANT, Values, values_of
+from lumpcli.analysis import CONSTANT, LayerValues, Values, values_of
+from lumpcli.analysis.shift import Shift
 from lumpcli.ir import Net, Symmetry
 from tests.nets import evaluate, points
 
@@ -21,10 +22,10 @@ def violations(made: Net, values: Values, rng: np.random.Generator) -> list[str]
         for layer in made.layers:
             facts = values[layer.name]
             for i, label in enumerate(facts.class_of.tolist()):
-                now = x[layer.name][i] - facts.offset[i]
+                now = x[layer.name][i] - values.offset(layer.name, i)
                 if label == CONSTANT:
                     if facts.ratio[i] or any(now):
-                        found.append(f"{layer.name}[{i}] is not {facts.offset[i]}")
+                        found.append(f"{layer.name}[{i}] is not {values.offset(layer.name, i)}")
                     continue
                 value = now / facts.ratio[i]
                 if not np.array_equal(value_of.setdefault(label, value), value):
@@ -37,7 +38,8 @@ def facts_on(made: Net, name: str) -> list[tuple[int, object, object]]:
     values = values_of(made)
     assert violations(made, values, np.random.default_rng(0)) == []
     facts = values[name]
-    return list(zip(facts.class_of.tolist(), facts.ratio, facts.offset, strict=True))
+    offsets = [values.offset(name, i) for i in range(made[name].width)]
+    return list(zip(facts.class_of.tolist(), facts.ratio, offsets, strict=True))
 
 
 def partition(made: Net, name: str) -> list[list[int]]:
@@ -65,3 +67,8 @@ def ratio_of(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction | 
     k = next(i for i, v in enumerate(right) if v)
     r = left[k] / right[k]
     return r if r and all(a == r * b for a, b in zip(left, right, strict=True)) else None
+
+
+def plain(n: int) -> LayerValues:
+    """Facts on a source whose features are all different."""
+    return LayerValues(np.arange(n), (Fraction(1),) * n, (Shift(),) * n)

@@ -159,3 +159,22 @@ def test_branches_by_brute_force(seed):
             r = ratio_of(rows[i], rows[j])
             merged = r is not None and allowed(act.symmetry, r)
             assert (labels[i] == labels[j]) == merged
+
+
+def test_passed_on_features_in_a_stack():
+    """A row with one weight is the feature it reads, whatever columns earlier layers have."""
+    first = dense("a", "x", [[1, 2, 0], [0, 1, 1]], act=LINEAR)
+    x = facts_on(branches(first, dense("b", "x", ROWS, act=LINEAR)), "x")
+    picks = dense("p", "x", [[0, 0, 1], [0, 1, 0]], act=LINEAR)
+    again = dense("b", "p", [[0, 3], [5, 0]], [1, 0], LINEAR)
+    made = branches(first, again, picks)
+    assert facts_on(made, "p") == [x[2], x[1]]
+    assert facts_on(made, "b") == [(x[1][0], 3, 1), (x[2][0], 5, 0)]
+
+
+def test_kernels_belong_to_their_terms():
+    tall, wide = np.ones((2, 3, 3, 1), np.float32), np.ones((2, 3, 1, 3), np.float32)
+    a = dense("a", ["x", "z"], [tall, wide])
+    b = dense("b", ["x", "z"], [wide, tall])
+    values = values_of(branches(a, b, source("z", 3)))
+    assert set(values["a"].class_of) & set(values["b"].class_of) == set()

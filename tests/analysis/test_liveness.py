@@ -88,11 +88,11 @@ def test_what_is_needed_only_by_a_sum_is_not_read():
 def test_a_factor_of_zero_needs_nothing():
     made = net(
         X,
-        dense("h", "x", [[1, 0], [0, 1]]),
-        each("s", 2, times("h", [0, 3]), bias=[1, 0]),
-        dense("y", "s", [[1, 1]], act=LINEAR),
+        dense("h", "x", [[1, 0], [0, 1], [1, 1]]),
+        each("s", 3, times("h", [0, 3, -3]), bias=[1, 0, 0]),
+        dense("y", "s", [[1, 1, 1]], act=LINEAR),
     )
-    assert alive(made, "needed")["h"] == [1]
+    assert alive(made, "needed")["h"] == [1, 2]
     assert alive(made)["h"] == []
 
 

@@ -1,19 +1,17 @@
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
-from lumpcli.analysis import LayerValues, columns_of
+from lumpcli.analysis import columns_of
 from lumpcli.analysis.projection import candidates
+from tests.analysis.holding import plain
 from tests.nets import ABS, LINEAR, RELU, SIGMOID, TANH, dense
 
 
 def pairs(rows, bias=None, act=RELU, dtype=np.float32, firsts=None):
     n = np.asarray(rows).shape[1]
-    facts = LayerValues(np.arange(n), (Fraction(1),) * n, (Fraction(0),) * n)
-    columns = columns_of(dense("h", "x", rows, bias, act, dtype), {"x": facts}, {})
+    columns = columns_of(dense("h", "x", rows, bias, act, dtype), {"x": plain(n)})
     places = np.arange(len(rows)) if firsts is None else np.array(firsts)
     return list(candidates(columns, places))
 

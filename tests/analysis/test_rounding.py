@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from lumpcli.analysis import columns_of, loosen, values_of
-from lumpcli.analysis.facts import LayerValues
 from lumpcli.analysis.rows import refine
 from lumpcli.ir import Activation
-from tests.analysis.holding import violations
+from tests.analysis.holding import plain, violations
 from tests.nets import ABS, LINEAR, RELU, SIGMOID, TANH, array, dense, net, source
 
 UNIT = 2.0**-23
@@ -25,8 +24,7 @@ def layer_of(rows, bias=None, act=RELU, dtype=np.float32):
 def refined(layer):
     """The partition, loosened, of a layer over features that are all different."""
     n = layer.terms[0].weight.shape[1]
-    facts = LayerValues(np.arange(n), (Fraction(1),) * n, (Fraction(0),) * n)
-    columns = columns_of(layer, {"x": facts}, {})
+    columns = columns_of(layer, {"x": plain(n)})
     return loosen(columns, refine(columns, layer.symmetry), ())
 
 
@@ -203,8 +201,7 @@ def test_exact_classes_are_kept():
 def test_settled_classes_stay():
     rows = planted(np.random.default_rng(3), 5, np.float32, [1, 0.7])
     layer = layer_of(rows)
-    facts = LayerValues(np.arange(5), (Fraction(1),) * 5, (Fraction(0),) * 5)
-    columns = columns_of(layer, {"x": facts}, {})
+    columns = columns_of(layer, {"x": plain(5)})
     exact = refine(columns, layer.symmetry)
     assert len(set(loosen(columns, exact, ()).label.tolist())) == 1
     settled = {int(exact.label[0]): None}

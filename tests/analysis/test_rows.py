@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumpcli.analysis import LayerValues, columns_of
+from lumpcli.analysis import CONSTANT, LayerValues, columns_of
 from lumpcli.analysis.columns import Stack
 from lumpcli.analysis.rows import refine
+from lumpcli.analysis.shift import Shift
 from lumpcli.ir import Activation, Symmetry
-from tests.analysis.holding import allowed, ratio_of
+from tests.analysis.holding import allowed, plain, ratio_of
 from tests.nets import ABS, LINEAR, RELU, SIGMOID, SIGN, TANH, array, dense, exactly
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
@@ -29,15 +30,10 @@ BY_SYMMETRY = {
 TYPES = [np.float16, np.float32, np.float64, ml_dtypes.bfloat16]
 
 
-def plain(n):
-    """Facts on a source whose features are all different."""
-    return LayerValues(np.arange(n), (Fraction(1),) * n, (Fraction(0),) * n)
-
-
-def refined(rows, bias=None, act=RELU, dtype=np.float32, facts=None, known=None):
+def refined(rows, bias=None, act=RELU, dtype=np.float32, facts=None):
     layer = dense("h", "x", array(rows, dtype), bias, act, dtype)
     sources = {"x": facts or plain(layer.terms[0].weight.shape[1])}
-    return refine(columns_of(layer, sources, known or {}), layer.symmetry)
+    return refine(columns_of(layer, sources), layer.symmetry)
 
 
 def check(found, table, symmetry, functions=None):
@@ -100,7 +96,7 @@ def test_folded_rows(symmetry, seed):
             name: LayerValues(
                 rng.integers(-1, 4, n),
                 tuple(Fraction(int(r), 3) for r in rng.integers(1, 6, n)),
-                tuple(Fraction(int(o)) for o in rng.choice([0, 0, 1], n)),
+                tuple(Shift(Fraction(int(o))) for o in rng.choice([0, 0, 1], n)),
             )
             for name in ("x", "z")
         }
@@ -120,13 +116,13 @@ def test_folded_rows(symmetry, seed):
             for i, row in enumerate(table):
                 row.setdefault("bias", Fraction(int(bias[i])))
                 for j, t in np.ndindex(n, taps):
-                    row["bias"] += read.offset[j] * exact[i, j, t]
+                    row["bias"] += read.offset[j].rational * exact[i, j, t]
                     c = int(read.class_of[j])
                     if c >= 0:
                         row[c, t] = row.get((c, t), Fraction(0)) + read.ratio[j] * exact[i, j, t]
         keys = sorted(k for k in table[0] if k != "bias")
         folded = [[*(row[k] for k in keys), row["bias"]] for row in table]
-        check(refine(columns_of(layer, facts, {}), symmetry), folded, symmetry)
+        check(refine(columns_of(layer, facts), symmetry), folded, symmetry)
 
 
 @pytest.mark.parametrize("dtype", TYPES, ids=lambda t: np.dtype(t).name)
@@ -187,17 +183,28 @@ def test_features_with_other_slopes_are_other_functions():
     assert len(set(found.label.tolist())) == 3
 
 
-def test_known_classes_are_compared_too():
-    facts = plain(2)
-    found = refined([[1, 1], [1, 2], [2, 2], [0, 1]], facts=facts, known={1: 0.3})
+def irrational():
+    """Facts on a feature that varies, and one that is an irrational constant, class 1."""
+    offset = (Shift(), Shift(Fraction(0), ((1, Fraction(1)),)))
+    return LayerValues(np.array([0, CONSTANT]), (Fraction(1), Fraction(0)), offset)
+
+
+def test_irrational_constants_are_compared_too():
+    found = refined([[1, 1], [1, 2], [2, 2], [0, 1]], facts=irrational())
     assert found.label[0] == found.label[2] != found.label[1]
     assert (found.entries == 0).tolist() == [False, False, False, True]
+
+
+def test_irrational_constants_only_make_an_offset_in_linear_layers():
+    found = refined([[1, 1], [1, 2], [2, 2], [0, 1]], None, LINEAR, facts=irrational())
+    assert found.label[0] == found.label[1] == found.label[2] != found.label[3]
+    assert found.lead[2] / found.lead[1] == 2
 
 
 def test_rows_of_two_layers_are_compared_in_one_stack():
     first = dense("a", "x", [[1, 2], [3, 4]], [1, 0])
     second = dense("b", "x", [[6, 8], [1, 2]], [0, 2])
-    parts = [(columns_of(layer, {"x": plain(2)}, {}), np.arange(2)) for layer in (first, second)]
+    parts = [(columns_of(layer, {"x": plain(2)}), np.arange(2)) for layer in (first, second)]
     found = refine(Stack(parts), Symmetry.HOMOGENEOUS)
     assert found.label[1] == found.label[2]
     assert found.label[0] != found.label[3]

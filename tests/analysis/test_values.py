@@ -174,45 +174,6 @@ def test_cascades():
     assert facts_on(made, "c")[0] == (CONSTANT, 0, 3)
 
 
-def test_irrational_constants_are_known_but_not_rational():
-    made = hidden([[0, 0], [0, 0], [0, 0], [1, 1]], [1, 1, 2, 0], SIGMOID)
-    values = values_of(made)
-    labels = values["h"].class_of.tolist()
-    assert labels[0] == labels[1] != labels[2]
-    assert values.known[labels[0]] == pytest.approx(1 / (1 + np.exp(-1.0)), rel=1e-15)
-    assert labels[3] not in values.known
-    assert values.constant("h", 0, rational=True) is None
-
-
-def test_irrational_constants_further_on():
-    made = net(
-        X,
-        dense("s", "x", [[0, 0], [0, 0], [1, 1]], [1, 2, 0], SIGMOID),
-        dense("g", "s", [[1, 1, 0], [2, 2, 0], [1, 0, 1], [1, 0, 1], [2, -2, 0]], act=LINEAR),
-        dense("y", "g", [[1, 1, 1, 1, 1]], act=LINEAR),
-    )
-    values = values_of(made)
-    one, two = (1 / (1 + np.exp(-z)) for z in (1.0, 2.0))
-    assert float(values.constant("g", 0)) == pytest.approx(one + two)
-    assert float(values.constant("g", 1)) == pytest.approx(2 * one + 2 * two)
-    assert float(values.constant("g", 4)) == pytest.approx(2 * one - 2 * two)
-    assert values.constant("g", 2) is None
-    assert values["g"].class_of[2] == values["g"].class_of[3]
-    cancelled = dense("g", "s", [[1, -1, 0], [1, -1, 0]], act=RELU)
-    again = values_of(net(*made.layers[:2], cancelled, dense("y", "g", [[1, 1]], act=LINEAR)))
-    assert again.constant("g", 0, rational=True) is None
-
-
-def test_a_step_of_a_rounded_constant_is_not_known():
-    made = net(
-        source("x", 1),
-        dense("s", "x", [[0], [0], [1]], [3, -3, 0], SIGMOID),
-        dense("g", "s", [[1, 1, 0], [0, 0, 1]], [-1, 0], SIGN),  # sign(0), which floats miss
-        dense("y", "g", [[1, 1]], act=LINEAR),
-    )
-    assert values_of(made).constant("g", 0) is None
-
-
 def test_two_branches_that_compute_the_same():
     made = net(
         X,

@@ -160,7 +160,7 @@ def test_out_is_a_folder_or_has_none(lump, here):
     save(mlp(), "in.onnx")
     before = snapshot(here)
     lump("reduce", "in.onnx", ".", "--force").fails(5, "folder")
-    lump("reduce", "in.onnx", "no/out.onnx").fails(5, "no/out.onnx", "folder")
+    lump("reduce", "in.onnx", "no/out.onnx").fails(5, "no/out.onnx", "does not exist")
     lump("reduce", "in.onnx", "in.onnx/out.onnx").fails(5, "in.onnx/out.onnx")
     lump("reduce", "in.onnx", "n" * 300).fails(5, "too long")
     assert snapshot(here) == before

@@ -185,3 +185,37 @@ def test_interrupted(here, number, kind):
     assert time.monotonic() - sent < 10
     assert snapshot(here) == before
     assert leftovers(here) == []
+
+
+IMPORTING = """
+import os, sys, time
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "onnx":
+            sys.meta_path.remove(self)
+            try:
+                os.kill(os.getpid(), {number})
+                time.sleep(0.01)
+            except KeyboardInterrupt:
+                eaten = True
+            else:
+                eaten = False
+            if eaten:
+                raise ImportError("initialization failed")
+
+sys.meta_path.insert(0, Finder())
+from lumpcli.cli.root import run
+sys.exit(run(["reduce", "in.onnx", "out.onnx"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_importing(here, number):
+    """Extension modules replace a KeyboardInterrupt by an ImportError, or lose it."""
+    save(mlp(), "in.onnx")
+    code = IMPORTING.format(number=int(number))
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert sorted(snapshot(here)) == ["in.onnx"]

@@ -1,78 +1,22 @@
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
 
-from lumpcli.ir import Claim, apply, compose, groups
+from lumpcli.ir import apply, compose, groups
+from tests.ir.claims import check, claim, constant, kept, two_layers, unread
 from tests.nets import (
     LINEAR,
-    agree,
     array,
     dense,
     each,
-    evaluate,
     net,
-    outputs,
-    points,
     random_net,
-    same,
     source,
 )
 
 HALF = np.float16
 UNIT = 2.0**-23
-
-
-def claim(layer, features, classes, ratio=None, offset=None, kind="lumped"):
-    k = len(features)
-    return Claim(
-        layer,
-        kind,
-        np.array(features),
-        np.array(classes),
-        tuple(Fraction(r) for r in (ratio or [1] * k)),
-        tuple(Fraction(o) for o in (offset or [0] * k)),
-    )
-
-
-def constant(layer, features, values):
-    k = len(features)
-    return claim(layer, features, [-1] * k, [0] * k, values, "constant")
-
-
-def unread(layer, features, offset=None):
-    k = len(features)
-    return claim(layer, features, [0] * k, [1] * k, offset or [0] * k, "unread")
-
-
-def check(made, claims, strict=False):
-    """The quotient of true claims; it and the net after it compute what the net did."""
-    quotient = compose(made, claims, strict)
-    rng = np.random.default_rng(0)
-    assert agree(made, quotient, rng)
-    reduced, tally = apply(made, quotient)
-    if not tally.rounded:
-        inputs = points(made, rng)
-        now = outputs(reduced, evaluate(reduced, inputs))
-        assert same(outputs(made, evaluate(made, inputs)), now)
-    assert not tally.overflow
-    assert not (strict and tally.rounded)
-    return quotient
-
-
-def kept(quotient, layer="h"):
-    return quotient.cuts[layer].keep.tolist() if layer in quotient.cuts else None
-
-
-def two_layers(rows, columns, bias=None, act=None, dtype=np.float32, **reader):
-    more = {} if act is None else {"act": act}
-    return net(
-        source("x", len(rows[0])),
-        dense("h", "x", rows, bias, dtype=dtype, **more),
-        dense("y", "h", columns, act=LINEAR, dtype=dtype, **reader),
-    )
 
 
 def test_nothing_claimed_nothing_cut():
@@ -203,65 +147,6 @@ def test_layers_of_a_group_that_agree_on_nothing_stay():
     assert check(residual(), claims[1:]).cuts == {}
 
 
-def test_strict_holds_in_a_group():
-    claims = (claim("a", [0, 1], [0, 0], [1, 3]), claim("b", [0, 2], [0, 0]))
-    made = net(
-        source("x", 2),
-        dense("a", "x", [[1, 0], [3, 0], [0, 1]]),
-        dense("b", "x", [[1, 1], [1, 2], [1, 1]]),
-        each("c", 3, "a", "b"),
-        dense("y", ["a", "b"], [[[1, 1, 1]], [[1, 1, 1]]], act=LINEAR),
-    )
-    check(made, claims, strict=True)
-    check(made, claims)
-
-
-def test_a_group_never_overflows():
-    # only the second of a can carry (1 / 4096 + 100), only the first of b is kept for it
-    made = net(
-        source("x", 2),
-        dense("a", "x", [[2.0**-12, 0], [1, 0], [0, 1]], dtype=HALF),
-        dense("b", "x", [[1, 1], [1, 2], [1, 2]], dtype=HALF),
-        each("c", 3, "a", "b"),
-        dense("y", ["a", "b"], [[[100, 100, 1]], [[1, 1, 1]]], act=LINEAR, dtype=HALF),
-    )
-    check(made, [claim("a", [0, 1], [0, 0], [Fraction(1, 4096), 1]), claim("b", [1, 2], [0, 0])])
-
-
-def test_float16_chooses_another_carrier_or_declines():
-    rows = [[1], [100]]
-    made = two_layers(rows, [[1, 60000]], dtype=HALF)
-    assert kept(check(made, [claim("h", [0, 1], [0, 0], [1, 100])])) == [1]
-    made = two_layers([[1], [1]], [[60000, 60000]], dtype=HALF)
-    quotient = check(made, [claim("h", [0, 1], [0, 0])])
-    assert quotient.cuts == {}
-    assert "overflow" in quotient.declined["h"]
-
-
-def test_a_bias_that_would_overflow_stays_where_it_is():
-    made = two_layers([[0], [1]], [[200, 1]], [400, 0], dtype=HALF)
-    quotient = check(made, [constant("h", [0], [400])])
-    assert quotient.cuts == {}
-    assert "bias" in quotient.declined["h"]
-
-
-def test_strict_declines_a_bias_that_would_be_rounded():
-    hidden = dense("h", "x", [[0], [1], [0]], [UNIT / 4, 0, 2])
-    made = net(source("x", 1), hidden, dense("y", "h", [[1, 1, 1]], [1], LINEAR))
-    claims = [constant("h", [0, 2], [Fraction(UNIT / 4), 2])]
-    assert kept(check(made, claims)) == [1]
-    quotient = check(made, claims, strict=True)
-    assert len(kept(quotient) or range(3)) > 1
-    assert "strict" in quotient.declined["h"]
-
-
-def test_strict_keeps_the_rest():
-    made = two_layers([[1], [1], [2], [1]], [[1, UNIT / 2, 4, 1]])
-    quotient = check(made, [claim("h", [0, 1, 2, 3], [0] * 4, [1, 1, 2, 1])], strict=True)
-    assert len(kept(quotient)) == 2
-    assert "strict" in quotient.declined["h"]
-
-
 @pytest.mark.parametrize("seed", range(12))
 def test_claims_on_random_nets_leave_valid_cuts(seed):
     """Claims that need not be true: the cut fits the groups, and every number is where it was."""
@@ -297,3 +182,17 @@ def test_unread_offsets_that_cancel_in_one_reader_only():
         dense("y", ["a", "b"], [[[1], [0]], [[0], [1]]], act=LINEAR),
     )
     check(made, [unread("h", [0, 1, 2], [0, 1, 1])])
+
+
+def test_rows_that_go_do_not_hold_constants_back():
+    """g has no bias, but the row of g that reads h0, which is constant, goes itself."""
+    made = net(
+        source("x", 2),
+        dense("h", "x", [[0, 0], [1, 1], [1, 2]], [5, 0, 0]),
+        dense("g", "h", [[0, 1, 1], [1, 1, 0]], bias_fixed=True),
+        dense("y", "g", [[1, 0]], act=LINEAR),
+    )
+    quotient = check(made, [constant("h", [0], [5]), unread("g", [1])])
+    assert kept(quotient) == [1, 2]
+    assert kept(quotient, "g") == [0]
+    assert "h" not in quotient.declined

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from lumpcli.errors import InternalError
 from lumpcli.ir import Activation, LayerCut, Quotient, Rounding, Term, apply
 from lumpcli.ir.folding import fold_bias, fold_term
 from tests.nets import (
@@ -188,3 +189,14 @@ def test_overflow_is_seen():
     assert tally.overflow == {"y"}
     assert tally.rounded == 1
     assert np.isinf(reduced["y"].terms[0].weight).tolist() == [[True], [False]]
+
+
+def test_a_fixed_bias_stays_as_it_is():
+    made = cut([1], [-1, 1], offset=[7, 0])
+    zero = dense("y", "h", [[0, 2], [0, 4]], [5, 6], LINEAR, bias_fixed=True)
+    assert fold_bias(zero, np.array([1, 0]), [made], Rounding()).tolist() == [6, 5]
+    used = dense("y", "h", [[1, 2]], [5], LINEAR, bias_fixed=True)
+    with pytest.raises(InternalError, match="no place"):
+        fold_bias(used, np.array([0]), [made], Rounding())
+    with pytest.raises(InternalError, match="no place"):
+        fold_bias(dense("y", "h", [[1, 2]], bias_dtype=None), np.array([0]), [made], Rounding())

@@ -96,3 +96,14 @@ def test_preference_then_the_lowest_index():
     assert keep([3, 3, 3]) == [0]
     assert keep([3, 3, 3], preference=[1, 0, 0]) == [1]
     assert keep([0, 0, 1], [0, 0, 1], preference=[5, 0, 0]) == [1, 2]
+
+
+def test_what_the_greedy_choice_made_superfluous_goes():
+    """Here four indices are enough, and the greedy choice takes five."""
+    first = [4, 0, 3, 4, 0, 3, 0, 4]
+    second = [0, 1, 0, 1, 0, 2, 0, 1]
+    third = [0, 1, 4, 3, 4, 0, 3, 4]
+    labels = [first, second, third]
+    kept = keep(*labels)
+    assert hits(labels, kept)
+    assert not any(hits(labels, [k for k in kept if k != i]) for i in kept)

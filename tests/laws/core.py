@@ -53,10 +53,10 @@ class Sketch:
         return np.where(present, numbers, 0).astype(np.float64)
 
     def slopes(self, activation: str, width: int) -> Matrix | None:
-        """Slopes for a PRelu: also those that make it ReLU, the identity, or Abs."""
+        """Slopes for a PRelu: also 0, ReLU. Features with slope 1 or -1 are treated like others."""
         if activation != "prelu":
             return None
-        return self.rng.choice([0.5, 0.5, -0.5, 0.0, 1.0, -1.0], width).astype(np.float64)
+        return self.rng.choice([0.5, 0.5, -0.5, 0.0, 0.25], width).astype(np.float64)
 
     def repeated(self, weight: Matrix, bias: Matrix | None) -> None:
         """Make some rows equal: in a group that alone does not make two features equal."""

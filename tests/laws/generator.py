@@ -119,3 +119,33 @@ def _planted_alike(network: Network, rng: Rng) -> Network:
         fixed = network.fixed(group)
         plan[group[0].name] = unchanged(group[0].width) if fixed else chosen
     return split(network, plan, rng, 0.0)
+
+
+def rounded_chain(seed: int) -> tuple[Network, Network]:
+    """A chain of random real weights, and the same with copies at random ratios, in float32."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch(rng, ["relu", "leaky", "identity"])
+    core = chain(sketch, int(rng.integers(1, 4)), 8)
+    layers: dict[str, Layer] = {}
+    plan: dict[str, np.ndarray] = {}
+    for layer in core.layers:
+        extra = 0 if core.fixed([layer]) else int(rng.integers(0, 8))
+        origin = np.concatenate([np.arange(layer.width), rng.integers(0, layer.width, extra)])
+        plan[layer.name] = origin
+        if layer.kind == "input":
+            continue
+        read = len(plan[layer.sources[0]])
+        rows, bias = rng.standard_normal((layer.width, read)), rng.standard_normal(layer.width)
+        scale = rng.uniform(0.1, 4.0, len(origin))
+        scale[: layer.width] = 1
+        layers[layer.name] = replace(
+            layer,
+            width=len(origin),
+            weight=_float32(scale[:, None] * _float32(rows)[origin]),
+            bias=None if layer.bias is None else _float32(scale * _float32(bias)[origin]),
+        )
+    return core, core.with_layers(layers)
+
+
+def _float32(numbers: np.ndarray) -> np.ndarray:
+    return numbers.astype(np.float32).astype(np.float64)

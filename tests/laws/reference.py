@@ -142,12 +142,14 @@ class Facts:
             return combine(
                 [(tilt, z), (exact(argument) - tilt * argument, {ONE: Fraction(1)})],
             )
-        name = (key, frozen(z))
+        sign = Fraction(-1 if argument < 0 and function.ratio in ("odd", "even") else 1)
+        name = (key, frozen(times(sign, z)))
+        argument = sign * argument
         if function.near is not None:
             self.sizes[name] = Fraction(function.near(float(argument)))
         elif exact is not None:
             self.sizes[name] = exact(argument)
-        return {name: Fraction(1)}
+        return {name: sign if function.ratio == "odd" else Fraction(1)}
 
     def near(self, value: Value) -> Fraction:
         """A constant, to about float64."""

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lumpcli.api import reduce
-from tests.laws.generator import Case, random_case, tied_chain
+from lumpcli.results import Result
+from tests.laws.generator import Case, random_case, rounded_chain, tied_chain
 from tests.laws.planting import reshaped
 from tests.laws.reference import expected
 from tests.laws.runtime import (
@@ -27,7 +28,6 @@ from tests.laws.runtime import (
     same_bytes,
     widths,
 )
-from tests.laws.spec import Network
 from tests.laws.writer import Writer
 
 seeds = st.integers(0, 2**32 - 1)
@@ -38,14 +38,17 @@ def examples(count: int) -> settings:
     return settings(derandomize=True, deadline=None, max_examples=count)
 
 
-def _expected(network: Network) -> dict[str, int]:
-    wanted = expected(network).widths
-    return {layer.name: wanted[layer.name] for layer in network.dense}
+def _check_widths(case: Case, result: Result) -> None:
+    """As wide as the reference says; narrower only where it depends on which index is kept."""
+    got, wanted = widths(case.network, result), expected(case.network)
+    assert all(got[name] <= wanted.widths[name] for name in got)
+    if not wanted.depends:
+        assert got == {name: wanted.widths[name] for name in got}
 
 
 def _check_exact(case: Case, seed: int) -> None:
     result = reduced(case.model)
-    assert widths(case.network, result) == _expected(case.network)
+    _check_widths(case, result)
     feeds = feeds_for(case.model, np.random.default_rng(seed))
     assert identical(run(case.model, feeds), run(result.model, feeds))
     again = reduced(result.model)
@@ -83,13 +86,13 @@ TOLERANCE = {False: 1e-4, True: 1e-11}
 def test_smooth_activations(seed: int) -> None:
     case = random_case(seed, pieces=False)
     result = reduced(case.model)
-    assert widths(case.network, result) == _expected(case.network)
+    _check_widths(case, result)
     feeds = feeds_for(case.model, np.random.default_rng(seed), largest=2)
     apart = farthest(run(case.model, feeds), run(result.model, feeds))
     assert apart <= TOLERANCE[case.double]
     again = reduced(result.model)
-    assert not again.changed
-    assert same_bytes(again.model, result.model)
+    # numbers rounded on the way into a bias may be equal that were not equal before
+    assert same_bytes(again.model, result.model) or result.rounded
 
 
 @examples(40)
@@ -137,3 +140,17 @@ def test_layers_that_share_their_weights(seed: int) -> None:
     assert identical(run(case.model, feeds), run(result.model, feeds))
     again = reduced(result.model)
     assert not again.changed
+
+
+@examples(30)
+@given(seeds)
+def test_rows_at_any_ratio_are_found_within_rounding(seed: int) -> None:
+    """Multiples rounded to float32, at every depth: the widths are those before planting."""
+    core, network = rounded_chain(seed)
+    rng = np.random.default_rng(seed)
+    model = Writer(rng, False, 13).model(network)
+    result = reduced(model, "rounding")
+    left = widths(network, result)
+    assert all(left[layer.name] <= core[layer.name].width for layer in core.dense)
+    feeds = feeds_for(model, rng, largest=2)
+    assert farthest(run(model, feeds), run(result.model, feeds)) <= TOLERANCE[False]

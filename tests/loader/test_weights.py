@@ -268,3 +268,11 @@ def test_a_model_in_memory_has_its_data_in_the_folder_named(external):
     model = onnx.load(external, load_external_data=False)
     host = load(model, folder=external.parent)
     np.testing.assert_array_equal(host.weights.get("v").array, reader())
+
+
+def test_packed_numbers_in_a_data_file(tmp_path):
+    (tmp_path / "q.bin").write_bytes(b"....\xe1\xc3\x05")
+    tensor = TensorProto(name="q", dims=[5], data_type=TensorProto.INT4, data_location=1)
+    for key, value in (("location", "q.bin"), ("offset", "4"), ("length", "3")):
+        tensor.external_data.add(key=key, value=value)
+    assert tensor_array(tensor, [tmp_path]).astype(int).tolist() == [1, -2, 3, -4, 5]

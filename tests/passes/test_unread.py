@@ -72,3 +72,16 @@ def test_a_residual_group():
 def test_a_reader_without_a_bias():
     made = two(CANCEL[0], CANCEL[1], [3, 1, 0], LINEAR, bias_fixed=True)
     assert features(PASS, made) == [0, 1]  # claimed; compose keeps what the offsets need
+
+
+def test_what_only_a_sum_needs_is_unread():
+    """u0 = u1 although h0 and h1 differ: one index is enough when no matrix reads h."""
+    made = net(
+        source("x"),
+        dense("h", "x", [[1, 0], [0, 1], [1, 1]]),
+        dense("f", "x", [[0, 1], [1, 0], [1, 2]]),
+        each("u", 3, "h", "f"),
+        dense("y", ["u", "h"], [[[1, 1, 1]], [[0, 0, 1]]], act=LINEAR),
+    )
+    assert features(PASS, made, "h") == [0, 1]
+    assert features(PASS, made, "u") == []

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from lumpcli.loader import load
 from lumpcli.stats import features, file_bytes, net_macs, parameters
 from lumpcli.stats.count import hidden, layer_macs, layer_parameters
-from tests.models import build, mlp, node
+from tests.models import build, info, mlp, node
 from tests.nets import dense, each, net, source, times
 
 
@@ -72,6 +72,22 @@ def test_shared_numbers_count_once():
     host = load(build(nodes, {"w": np.ones((5, 5), np.float32)}))
     assert parameters(host) == 25
     assert net_macs(host.net) == 50
+
+
+def test_numbers_inside_a_subgraph():
+    """An If whose branches hold 4 and 7 numbers, one of them in a Constant node."""
+    value = numpy_helper.from_array(np.ones((1, 4), np.float32))
+    then = helper.make_graph(
+        [node("Constant", [], ["t"], value=value)], "then", [], [info("t", None)]
+    )
+    stored = numpy_helper.from_array(np.ones(7, np.float32), "e0")
+    other = helper.make_graph([node("Neg", ["e0"], ["e"])], "else", [], [info("e", None)], [stored])
+    nodes = [
+        node("ReduceSum", ["x"], ["sum"], keepdims=0),
+        node("Cast", ["sum"], ["c"], to=TensorProto.BOOL),
+        node("If", ["c"], ["y"], then_branch=then, else_branch=other),
+    ]
+    assert parameters(load(build(nodes))) == 11
 
 
 @pytest.mark.parametrize("names", [[], ["a.bin"], ["a.bin", "b.bin"]])

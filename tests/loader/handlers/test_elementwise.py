@@ -247,3 +247,18 @@ def test_an_operator_of_another_domain_with_the_same_name_is_declined(operator):
     model.graph.value_info.append(info("r", ("N", 6)))
     reasons = stays(model, runs=False)
     assert f"its output is read by com.microsoft.{operator} 'odd'" in reasons
+
+
+def test_attributes_that_are_not_finite_are_declined():
+    model = _through(node("LeakyRelu", ["h"], ["r"], alpha=float("nan")))
+    assert "LeakyRelu 'r' (an attribute is not finite)" in stays(model, runs=False)
+
+
+@pytest.mark.parametrize("operator", ["Relu", "PRelu", "Clip", "Max", "Pow", "Cast", "Neg"])
+def test_functions_of_what_is_no_layer_make_none(operator):
+    extra = {"c": np.array(2, "f4")}
+    given = ["x", "c"] if operator in ("PRelu", "Max", "Pow") else ["x"]
+    attributes = {"to": TensorProto.FLOAT16} if operator == "Cast" else {}
+    model = build([node(operator, given, ["y"], **attributes)], extra)
+    assert load(model).net.layers == ()
+    assert load(model).notes == ()

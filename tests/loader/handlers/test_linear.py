@@ -219,3 +219,12 @@ def test_the_guard_notices_a_wrong_weight():
     host = load(model)
     host.model.graph.initializer[0].raw_data = (ROWS + np.eye(6, 5)).astype("f4").tobytes()
     assert disagreements(host, integers(model)) != []
+
+
+def test_scales_that_are_not_finite_and_empty_weights_are_declined():
+    model = around([_gemm(transB=1, alpha=float("inf"))], {"w": ROWS, "b": BIAS})
+    assert any("not finite" in reason for reason in stays(model, runs=False))
+    gemm = node("Gemm", ["x", "w"], ["y"])
+    for shape in ((5, 0), (5, 6, 1)):
+        model = build([gemm], {"w": np.ones(shape, "f4")})
+        assert any(f"its weights have shape {list(shape)}" in r for r in stays(model, runs=False))
