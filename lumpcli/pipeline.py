@@ -35,6 +35,6 @@ def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None) -> Plan:
     for name in ("lumping", "unread", "constant"):
         if passes is None or name in passes:
             claims += PASSES[name]().propose(net, values, liveness, grants)
-    quotient = compose(net, claims, strict=grants.level == "strict")
+    quotient = compose(net, claims, grants.level == "strict", liveness.needed)
     reduced, rounding = apply(net, quotient)
     return Plan(net, values, liveness, quotient, reduced, rounding)

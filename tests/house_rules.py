@@ -28,8 +28,8 @@ WALLS: dict[str, set[str]] = {
     "pipeline": {"ir", "analysis", "passes", "errors", "results"},
     "exporter": {"ir", "loader", "errors"},
     "certify": {"ir", "loader", "proofs", "errors"},
-    "verify": {"box", "errors", "results"},
-    "stats": {"ir", "loader", "analysis", "errors", "results"},
+    "judge": {"box", "errors", "results"},
+    "measures": {"ir", "loader", "analysis", "errors", "results"},
     "report": {"errors", "results"},
     "slicing": {"box", "ir", "analysis", "pipeline", "errors"},
     "cli": {"lumpcli", "api", "report", "errors", "results"},
@@ -39,9 +39,9 @@ WALLS: dict[str, set[str]] = {
 WALLS["api"] = set(WALLS) - {"cli", "lumpcli", "__main__"}
 
 OUTSIDE: dict[str, set[str]] = {  # runtime dependency -> the rooms that may import it
-    "onnx": {"loader", "exporter", "verify", "stats", "api"},
-    "google": {"loader", "exporter", "verify", "stats", "api"},  # protobuf, which onnx is made of
-    "onnxruntime": {"verify"},
+    "onnx": {"loader", "exporter", "judge", "measures", "api"},
+    "google": {"loader", "exporter", "judge", "measures", "api"},  # protobuf, which onnx is made of
+    "onnxruntime": {"judge"},
     "click": {"cli"},
     "numpy": set(WALLS) - {"errors", "results", "lumpcli", "__main__"},
 }

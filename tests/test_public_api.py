@@ -104,7 +104,7 @@ def test_the_verbs_stay_functions(order):
 
 
 def test_the_verbs_stay_functions_after_the_rooms_were_imported():
-    code = "import lumpcli.stats, lumpcli.verify, lumpcli; from lumpcli.verify import Settings; "
+    code = "import lumpcli.measures, lumpcli.judge, lumpcli; from lumpcli.judge import Settings; "
     code += f"print(lumpcli.stats({str(SAMPLE)!r}).features, lumpcli.verify.__name__)"
     assert python(code).startswith("3 ")
 

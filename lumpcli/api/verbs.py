@@ -14,10 +14,10 @@ from lumpcli.api.planning import chosen, plan_export
 from lumpcli.api.writing import Job, finish
 from lumpcli.errors import UsageError
 from lumpcli.exporter import check_roundtrip, check_target
+from lumpcli.judge import Settings
+from lumpcli.judge import verify as verify_files
 from lumpcli.loader import load
-from lumpcli.pipeline import Plan
-from lumpcli.results import Change, Level, Result, Stats, Verdict
-from lumpcli.stats import (
+from lumpcli.measures import (
     constant_outputs,
     features,
     file_bytes,
@@ -27,8 +27,8 @@ from lumpcli.stats import (
     parameters,
     why_unchanged,
 )
-from lumpcli.verify import Settings
-from lumpcli.verify import verify as verify_files
+from lumpcli.pipeline import Plan
+from lumpcli.results import Change, Level, Result, Stats, Verdict
 
 PathOrModel = str | os.PathLike[str] | ModelProto
 

@@ -20,11 +20,11 @@ from lumpcli.exporter import (
     write_copy,
     write_model,
 )
+from lumpcli.judge import Settings, verify
 from lumpcli.loader import Host, load
+from lumpcli.measures import file_bytes, parameters
 from lumpcli.pipeline import Plan
 from lumpcli.results import Change, Result
-from lumpcli.stats import file_bytes, parameters
-from lumpcli.verify import Settings, verify
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -29,19 +29,26 @@ class _Limits:
     """
 
     strict: bool
-    fixed: set[str] = field(default_factory=set)
+    fixed: set[str]
+    needed: Mapping[str, Array]
     whole: set[str] = field(default_factory=set)
 
 
-def compose(net: Net, claims: Sequence[Claim], strict: bool = False) -> Quotient:
+def compose(
+    net: Net,
+    claims: Sequence[Claim],
+    strict: bool = False,
+    needed: Mapping[str, Array] | None = None,
+) -> Quotient:
     """One joint cut that realises as many of the claims as groups and stored types allow.
 
-    `strict`: nothing may be rounded.
+    `strict`: nothing may be rounded. `needed`: per layer, the features (n,) whose values anybody
+    needs; all of them when not given.
     """
     by_layer: dict[str, list[Claim]] = {}
     for claim in claims:
         by_layer.setdefault(claim.layer, []).append(claim)
-    limits = _Limits(strict, {layer.name for layer in net.layers if layer.bias_fixed})
+    limits = _Limits(strict, {layer.name for layer in net.layers if layer.bias_fixed}, needed or {})
     while True:
         quotient = _compose(net, by_layer, limits)
         tally = apply(net, quotient)[1]
@@ -71,7 +78,7 @@ def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quoti
         tables = []
         for layer in read:
             fixed = [
-                reader.terms[index].by_tap[_rows_used(reader, cuts)]
+                reader.terms[index].by_tap[_rows_used(reader, cuts, limits.needed)]
                 for reader, index in net.dense_readers(layer.name)
                 if reader.name in limits.fixed or reader.terms[index].padded
             ]
@@ -90,15 +97,13 @@ def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quoti
         for layer in group:
             if layer.name not in cuts:
                 cuts[layer.name] = _unread_cut(layer, keep, emptied)
-    return Quotient(cuts, declined)
+    return Quotient(cuts, declined, limits.needed)
 
 
-def _rows_used(reader: Layer, cuts: dict[str, LayerCut]) -> Array:
-    """The rows of a reader that are kept for their value."""
-    cut = cuts.get(reader.name)
-    if cut is None:
-        return np.arange(reader.width)
-    return np.zeros(0, np.int64) if cut.emptied else cut.keep
+def _rows_used(reader: Layer, cuts: dict[str, LayerCut], needed: Mapping[str, Array]) -> Array:
+    """The rows of a reader that are kept and needed."""
+    keep = Quotient(cuts).keep(reader)
+    return keep[needed[reader.name][keep]] if reader.name in needed else keep
 
 
 def _keep(

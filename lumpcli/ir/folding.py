@@ -75,9 +75,16 @@ def _joined(cut: LayerCut) -> tuple[Array, Array, Array]:
 
 
 def fold_bias(
-    layer: Layer, rows: Array, cuts: Sequence[LayerCut | None], tally: Rounding
+    layer: Layer,
+    rows: Array,
+    cuts: Sequence[LayerCut | None],
+    tally: Rounding,
+    needed: Array | None = None,
 ) -> Array | None:
-    """The bias of the kept rows plus what the removed features add to it, rounded once."""
+    """The bias of the kept rows plus what the removed features add to it, rounded once.
+
+    InternalError where there is no place for that in a row whose value is `needed` (n,).
+    """
     shifts = [
         (term, feature, offset, feature in cut.irrational)
         for term, cut in zip(layer.terms, cuts, strict=True)
@@ -100,7 +107,8 @@ def fold_bias(
             uncertain |= (block[-1] != 0).any(axis=1)
     if layer.bias_fixed or dtype is None:
         added = fold(np.concatenate(block[1:], axis=1), factors[1:], np.zeros(1, np.int64))
-        if added.mantissa.any():
+        matters = True if needed is None else needed[rows, None]
+        if (matters & (added.mantissa != 0)).any():
             raise InternalError(f"{layer.name}: there is no place for what constants add to it")
         return None if layer.bias is None else layer.bias[rows]
     exact = fold(np.concatenate(block, axis=1), factors, np.zeros(1, np.int64))
@@ -135,11 +143,7 @@ def _apply_layer(layer: Layer, quotient: Quotient, tally: Rounding) -> Layer:
         elif weight is not None:
             weight = weight[rows]
         terms.append(replace(term, weight=weight))
-    own = quotient.cuts.get(layer.name)
-    if own is not None and own.emptied:  # nobody needs its value
-        bias = None if layer.bias is None else layer.bias[rows]
-    else:
-        bias = fold_bias(layer, rows, cuts, tally)
+    bias = fold_bias(layer, rows, cuts, tally, quotient.needed.get(layer.name))
     if tally.rounded > rounded_before:
         tally.inexact.add(layer.name)
     numbers: list[Any] = [t.weight for t in terms if not t.diagonal] + [bias]

@@ -69,11 +69,13 @@ class LayerCut:
 class Quotient:
     """The cuts of the layers that are cut; layers not named stay whole.
 
-    `declined` says, per layer, why something claimed was not cut.
+    `declined` says, per layer, why something claimed was not cut. `needed` are, per layer, the
+    features (n,) whose values anybody needs; layers not named are needed whole.
     """
 
     cuts: Mapping[str, LayerCut]
     declined: Mapping[str, str] = field(default_factory=dict)
+    needed: Mapping[str, Array] = field(default_factory=dict)
 
     def keep(self, layer: Layer) -> Array:
         """The kept indices of a layer."""

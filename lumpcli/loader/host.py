@@ -109,14 +109,20 @@ def _malformed(trace: Trace, node: NodeProto) -> str | None:
 
 
 def _visit(trace: Trace, node: NodeProto) -> str | None:
-    """Handle one node; where nobody can, pin what it reads and say why."""
+    """Handle one node; where nobody can, pin what it reads.
+
+    The reason is told where something understood is pinned, or where weights stay unseen.
+    """
     handler = HANDLERS.get(node.op_type) if is_default(node) else None
-    reason = None
-    if handler is not None:
-        reason = _malformed(trace, node) or handler(trace)
+    malformed = _malformed(trace, node) if handler is not None else None
+    reason = malformed
+    if handler is not None and malformed is None:
+        reason = handler(trace)
         if reason is None:
             return None
     because = f" ({reason})" if reason else ""
     for name in node.input:
         trace.pin(name, f"its output is read by {describe(node)}{because}")
-    return f"{describe(node)}{because}" if reason else None
+    pins = any(name in trace.views for name in node.input)
+    telling = pins or malformed or node.op_type in ("Gemm", "MatMul")
+    return f"{describe(node)}{because}" if reason and telling else None

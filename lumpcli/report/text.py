@@ -42,7 +42,8 @@ def reduce_text(result: Result, look: Look = PLAIN) -> str:
     if result.changed and status != "different":
         lines.append(labelled(look, result.promise, _promise(result)))
     lines += constants_text(result.constant_outputs, look)
-    lines += notes_text(result.notes, look)
+    told = result.why_unchanged or ""
+    lines += notes_text([note for note in result.notes if note not in told], look)
     lines += _verified(result, look)
     lines.append(_wrote(result, look))
     if look.verbose:

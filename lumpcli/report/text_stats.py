@@ -28,7 +28,8 @@ def stats_text(stats: Stats, look: Look = PLAIN) -> str:
     lines += constants_text(stats.constant_outputs, look)
     if stats.why_not is not None:
         lines.append(labelled(look, "why not", printable(stats.why_not)))
-    lines += notes_text(stats.notes, look)
+    told = stats.why_not or ""
+    lines += notes_text([note for note in stats.notes if note not in told], look)
     return "\n".join(lines)
 
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class FakeSettings:
-    """The fields of lumpcli.verify.Settings."""
+    """The fields of lumpcli.judge.Settings."""
 
     samples: int = 64
     seed: int = 0

@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 
 from tests.laws.core import Rng, Sketch, chain, residual
+from tests.laws.facts import storable
 from tests.laws.functions import chosen
 from tests.laws.planting import copies, decorate, planted, split, unchanged
-from tests.laws.reference import storable
 from tests.laws.spec import Layer, Network, needed_bits
 from tests.laws.writer import FORMS, LAYOUTS, Writer
 

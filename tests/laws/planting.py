@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.laws.core import Rng
-from tests.laws.reference import ONE, Facts
+from tests.laws.facts import ONE, Facts
 from tests.laws.spec import Layer, Matrix, Network
 
 LARGEST = 40  # features of a layer
@@ -245,7 +245,10 @@ def _anchors(columns: Copies, shift: Matrix) -> dict[int, int]:
 
 
 def reshaped(network: Network, rng: Rng) -> Network:
-    """The network with the features of every group permuted, and rescaled by powers of two."""
+    """The network with the features of every group permuted, and rescaled by powers of two.
+
+    Layers that share their numbers get their own.
+    """
     plan = {}
     for group in network.groups:
         width = group[0].width
@@ -256,4 +259,5 @@ def reshaped(network: Network, rng: Rng) -> Network:
             order = rng.permutation(width)
             chosen = Copies(order, ratio, value_ratio(group, ratio), np.zeros(width))
         plan.update({layer.name: chosen for layer in group})
-    return split(network, plan, rng, 0.0)
+    alone = {layer.name: replace(layer, share=None) for layer in network.layers}
+    return split(network.with_layers(alone), plan, rng, 0.0)

@@ -1,186 +1,18 @@
-"""How small a network can become by THEORY's sections 1 to 3, worked out the slow and plain way.
+"""How small a network can become by THEORY's sections 1 to 3: liveness, then the fewest indices.
 
-Values are written as exact linear combinations of atoms: at most one class that varies with the
-input, and constants: 1, and irrational numbers by name. Two features are in one class when the
-combinations they apply the same function to are equal up to what that function allows.
-
-Deliberate limits, as in the issue: no signs (relu(relu(x)) is a class of its own), no linear forms
-(a row over two classes is one of itself), and a feature has one carrier.
+Deliberate limits, as in the issue: those of the facts, and a feature has one carrier. Where some
+reader has no place for a bias, features with different offsets do not share one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass
 from fractions import Fraction
 
-from tests.laws.functions import FUNCTIONS, Function, leaky
+from tests.laws.facts import ONE, Facts, Value, combine, constant, frozen, reads, times, varying
 from tests.laws.hitting import smallest
 from tests.laws.spec import Layer, Network
-
-Atom = Hashable  # an int: a class that varies; anything else: a constant
-Value = dict[Atom, Fraction]
-ONE: Atom = ("one",)
-LEAKY = FUNCTIONS["leaky"]
-_STEP = Fraction(1, 1 << 20)
-
-
-def varying(value: Value) -> Value:
-    """The part of a combination that depends on the input."""
-    return {a: c for a, c in value.items() if isinstance(a, int)}
-
-
-def constant(value: Value) -> Value:
-    """The part that does not."""
-    return {a: c for a, c in value.items() if not isinstance(a, int)}
-
-
-def combine(parts: Iterable[tuple[Fraction, Value]]) -> Value:
-    """The sum of multiples of combinations."""
-    total: Value = {}
-    for factor, value in parts:
-        for atom, coefficient in value.items():
-            total[atom] = total.get(atom, Fraction(0)) + factor * coefficient
-    return {a: c for a, c in total.items() if c}
-
-
-def times(factor: Fraction, value: Value) -> Value:
-    """A multiple of a combination."""
-    return {a: factor * c for a, c in value.items() if factor}
-
-
-def frozen(value: Value) -> frozenset[tuple[Atom, Fraction]]:
-    """A combination as a key."""
-    return frozenset(value.items())
-
-
-def normal_form(function: Function, slope: float | None) -> tuple[Hashable, Function]:
-    """A name equal for equal functions, and the function: slope 0 is ReLU, 1 identity, -1 Abs."""
-    if function.operator in ("LeakyRelu", "PRelu"):
-        slope = dict(function.attributes).get("alpha", slope)
-        special = {0.0: "relu", 1.0: "identity", -1.0: "abs"}
-        if slope in special:
-            return special[slope], FUNCTIONS[special[slope]]
-        return ("leaky", slope), LEAKY
-    if function.operator == "Max":
-        return "relu", function
-    if function.operator in ("Relu", "Abs", "Identity"):
-        return function.operator.lower(), function
-    return (function.operator, function.attributes), function
-
-
-def scales(ratio: str, lead: Fraction) -> tuple[Fraction, Fraction]:
-    """What to divide a row by that begins with `lead`, and the ratio of values that comes of it."""
-    sign = Fraction(1 if lead > 0 else -1)
-    return {
-        "linear": (lead, lead),
-        "positive": (abs(lead), abs(lead)),
-        "absolute": (lead, abs(lead)),
-        "sign": (lead, sign),
-        "odd": (sign, sign),
-        "even": (sign, Fraction(1)),
-        "one": (Fraction(1), Fraction(1)),
-    }[ratio]
-
-
-@dataclass
-class Facts:
-    """What every feature of every layer is; `classes` numbers the classes over the network."""
-
-    network: Network
-    values: dict[str, list[Value]] = field(default_factory=dict)
-    classes: dict[Hashable, int] = field(default_factory=dict)
-    sizes: dict[Hashable, Fraction] = field(default_factory=dict)  # of irrational constants
-
-    def __post_init__(self) -> None:
-        for layer in self.network.layers:
-            self.values[layer.name] = [self._feature(layer, i) for i in range(layer.width)]
-
-    def number(self, key: Hashable) -> int:
-        """The class of all values described by one key."""
-        return self.classes.setdefault(key, len(self.classes))
-
-    def _feature(self, layer: Layer, i: int) -> Value:
-        if layer.kind == "input":
-            return {self.number(("input", layer.name, i)): Fraction(1)}
-        if layer.kind == "product":
-            return self._product(*(self.values[s][i] for s in layer.sources))
-        parts = [(Fraction(float(layer.biases[i])), {ONE: Fraction(1)})]
-        parts += [(f, self.values[s][j]) for s, j, f in reads(layer, i)]
-        slope = None if layer.slopes is None else float(layer.slopes[i])
-        key, function = normal_form(layer.function, slope)
-        return self._apply(key, function, slope, combine(parts))
-
-    def _apply(self, key: Hashable, function: Function, slope: float | None, z: Value) -> Value:
-        moving = varying(z)
-        if not moving:
-            return self._constant(key, function, slope, z)
-        if function.ratio == "linear" and len(moving) == 1:
-            return z
-        lead = moving[min(a for a in moving if isinstance(a, int))]
-        divisor, ratio = scales(function.ratio, lead)
-        if function.ratio == "linear":
-            label = self.number((key, frozen(times(1 / divisor, moving))))
-            return {label: ratio, **constant(z)}
-        return {self.number((key, frozen(times(1 / divisor, z)))): ratio}
-
-    def _constant(self, key: Hashable, function: Function, slope: float | None, z: Value) -> Value:
-        """The value at a constant: rational where it is, else on the piece of the line it lies on.
-
-        Else a constant of its own, of which only the size is known.
-        """
-        exact = leaky(slope) if slope is not None and function is LEAKY else function.exact
-        argument = self.near(z)
-        if set(z) <= {ONE}:
-            argument = z.get(ONE, Fraction(0))
-            if exact is not None:
-                return times(exact(argument), {ONE: Fraction(1)})
-            if not argument and function.at_zero is not None:
-                return times(function.at_zero, {ONE: Fraction(1)})
-        if exact is not None and function.pieces:
-            tilt = (exact(argument + _STEP) - exact(argument)) / _STEP
-            return combine(
-                [(tilt, z), (exact(argument) - tilt * argument, {ONE: Fraction(1)})],
-            )
-        sign = Fraction(-1 if argument < 0 and function.ratio in ("odd", "even") else 1)
-        name = (key, frozen(times(sign, z)))
-        argument = sign * argument
-        if function.near is not None:
-            self.sizes[name] = Fraction(function.near(float(argument)))
-        elif exact is not None:
-            self.sizes[name] = exact(argument)
-        return {name: sign if function.ratio == "odd" else Fraction(1)}
-
-    def near(self, value: Value) -> Fraction:
-        """A constant, to about float64."""
-        return sum((c * (self.sizes[a] if a != ONE else 1) for a, c in value.items()), Fraction(0))
-
-    def _product(self, a: Value, b: Value) -> Value:
-        for one, other in ((a, b), (b, a)):
-            if set(one) <= {ONE}:
-                return times(one.get(ONE, Fraction(0)), other)
-        if not varying(a) and not varying(b):
-            name = ("product", frozenset((frozen(a), frozen(b))))
-            self.sizes[name] = self.near(a) * self.near(b)
-            return {name: Fraction(1)}
-        scale = Fraction(1)
-        factors = []
-        for value in (a, b):
-            ratio = next(iter((varying(value) or value).values()))
-            scale *= ratio
-            factors.append(frozen(times(1 / ratio, value)))
-        return {self.number(("product", tuple(sorted(factors, key=hash)))): scale}
-
-
-def reads(layer: Layer, i: int) -> list[tuple[str, int, Fraction]]:
-    """What feature i of a layer reads: (source, feature, non-zero factor)."""
-    if layer.kind == "dense":
-        row = layer.matrix[i]
-        return [(layer.sources[0], int(j), Fraction(float(row[j]))) for j in row.nonzero()[0]]
-    if layer.kind == "sum":
-        return [(s, i, Fraction(f)) for s, f in zip(layer.sources, layer.signs, strict=True)]
-    factor = Fraction(float(layer.matrix[i])) if layer.kind == "scale" else Fraction(1)
-    return [(s, i, factor) for s in layer.sources if factor]
 
 
 def carried(network: Network, facts: Facts, name: str) -> list[Hashable]:
@@ -200,30 +32,29 @@ def carried(network: Network, facts: Facts, name: str) -> list[Hashable]:
     return keys
 
 
-def _read_by(
-    network: Network, facts: Facts, reader: Layer, rows: list[int], keys: list[Hashable]
-) -> set[Hashable]:
-    """The keys whose folded column is not zero in some of the rows of a dense reader."""
-    used: set[Hashable] = set()
+def _row_reads(facts: Facts, reader: Layer, i: int, keys: list[Hashable]) -> set[Hashable]:
+    """The keys whose folded weight is not zero in a row of a dense reader."""
     values = facts.values[reader.sources[0]]
-    for i in rows:
-        sums: dict[Hashable, Value] = {}
-        for _, j, factor in reads(reader, i):
-            key = keys[j]
-            if key is None or (key == ONE and reader.place):
-                continue
+    sums: dict[Hashable, Value] = {}
+    for _, j, factor in reads(reader, i):
+        key = keys[j]
+        if key is not None and (key != ONE or not reader.place):
             part = values[j] if key == ONE else varying(values[j])
             sums[key] = combine([(Fraction(1), sums.get(key, {})), (factor, part)])
-        used |= {key for key, total in sums.items() if total}
-    return used
+    return {key for key, total in sums.items() if total}
 
 
 @dataclass(frozen=True)
 class Expected:
-    """The width of every layer after reduction, and the layers that keep one for shape's sake."""
+    """The width of every layer after reduction.
+
+    `widths` counts every row of a group as read, as THEORY does. What only rows read that go may
+    go as well, which depends on the indices that are kept; `fewest` counts only rows that any
+    choice keeps. A reduction lies between the two, which are nearly always the same.
+    """
 
     widths: dict[str, int]
-    emptied: frozenset[str]
+    fewest: dict[str, int]
     facts: Facts
 
 
@@ -231,52 +62,53 @@ def expected(network: Network) -> Expected:
     """What the rules leave of a network."""
     facts = Facts(network)
     keys = {layer.name: carried(network, facts, layer.name) for layer in network.layers}
+    most = _widths(network, facts, keys, False)
+    return Expected(most, _widths(network, facts, keys, True), facts)
+
+
+def _widths(
+    network: Network, facts: Facts, keys: dict[str, list[Hashable]], certain: bool
+) -> dict[str, int]:
+    """The widths when every row that may be needed counts, or (`certain`) what surely is read."""
+    group_of = {layer.name: group for group in network.groups for layer in group}
     needed: dict[str, set[int]] = {layer.name: set() for layer in network.layers}
     read: dict[str, set[Hashable]] = {layer.name: set() for layer in network.layers}
-    pinned = {x.name for group in network.groups if network.fixed(group) for x in group}
     for layer in reversed(network.layers):
         name = layer.name
         if name in network.outputs or layer.kind == "input":
             needed[name] = set(range(layer.width))
         needed[name] |= {i for i, key in enumerate(keys[name]) if key in read[name]}
-        rows = sorted(needed[name])
+        rows = needed[name]
         if layer.kind == "dense":
             (source,) = layer.sources
-            read[source] |= _read_by(network, facts, layer, rows, keys[source])
+            used = {i: _row_reads(facts, layer, i, keys[source]) for i in rows}
+            if certain and not network.fixed(group_of[name]):
+                # whichever index is kept for a demand, what all of them read is read
+                read[source] |= {
+                    key
+                    for demand in _demands(group_of[name], keys, read)
+                    for key in set.intersection(*(used.get(i, set()) for i in demand))
+                }
+            else:
+                read[source] |= set().union(*used.values())
         else:
             for i in rows:
                 for source, j, _ in reads(layer, i):
                     needed[source].add(j)
     widths = {}
-    emptied = set()
     for group in network.groups:
-        demands = [
-            {i for i, key in enumerate(keys[x.name]) if key == wanted}
-            for x in group
-            for wanted in read[x.name]
-        ]
-        count = group[0].width if group[0].name in pinned else len(smallest(demands))
-        for layer in group:
-            widths[layer.name] = max(count, 1)
-            if not count:
-                emptied.add(layer.name)
-    return Expected(widths, frozenset(emptied), facts)
+        fixed = network.fixed(group)
+        count = group[0].width if fixed else len(smallest(_demands(group, keys, read)))
+        widths.update({layer.name: max(count, 1) for layer in group})
+    return widths
 
 
-def storable(network: Network) -> bool:
-    """Whether every class has a member of which all others are dyadic multiples: then nothing
-    needs rounding when the columns of the class move to that member."""
-    facts = Facts(network)
-    for layer in network.layers:
-        ratios: dict[Atom, list[Fraction]] = {}
-        for value in facts.values[layer.name]:
-            for label, ratio in varying(value).items():
-                ratios.setdefault(label, []).append(ratio)
-        for members in ratios.values():
-            if not any(all(_dyadic(r / carrier) for r in members) for carrier in set(members)):
-                return False
-    return True
-
-
-def _dyadic(number: Fraction) -> bool:
-    return number.denominator.bit_count() == 1
+def _demands(
+    group: list[Layer], keys: dict[str, list[Hashable]], read: dict[str, set[Hashable]]
+) -> list[set[int]]:
+    """The sets of indices of which one each has to be kept."""
+    return [
+        {i for i, key in enumerate(keys[layer.name]) if key == wanted}
+        for layer in group
+        for wanted in read[layer.name]
+    ]

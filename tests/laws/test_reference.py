@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.laws.facts import ONE
 from tests.laws.functions import FUNCTIONS
 from tests.laws.generator import random_case
 from tests.laws.hitting import smallest
 from tests.laws.planting import reshaped
-from tests.laws.reference import ONE, expected
+from tests.laws.reference import expected
 from tests.laws.runtime import feeds_for, run
 from tests.laws.spec import Network, evaluate
 

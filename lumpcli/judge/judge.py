@@ -1,0 +1,183 @@
+"""`verify`: run two models on the same samples, batch by batch, and judge what comes out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from lumpcli.judge.arrays import write_witness
+from lumpcli.judge.compare import Comparison
+from lumpcli.judge.flatten import Unsupported, flatten
+from lumpcli.judge.opinion import Opinion, decide, judge_rows
+from lumpcli.judge.referee import SECONDS, Referee
+from lumpcli.judge.session import OutOfTime, Refused, Session, describe_runtime
+from lumpcli.judge.settings import Settings
+from lumpcli.judge.signature import difference, read_signature
+from lumpcli.judge.trial import Case, Outputs, Trial, nondeterministic, open_trial
+from lumpcli.results import Verdict
+
+Path = str | os.PathLike[str]
+_DEFAULT = Settings()
+
+
+def verify(a: Path, b: Path, settings: Settings = _DEFAULT) -> Verdict:
+    """Whether model `b` computes what the original `a` does, on samples; see CONTRACT "Verifying".
+
+    `equal`: same inputs and outputs, and every output within tolerance on every sample.
+    `different`: not so, or `b` does not run where `a` does. `unverified`: onnxruntime does not run
+    `a`, or `a` does not agree with itself. Both latter have a reason; neither is an exception.
+
+    Raise InputError for a file that cannot be read, UsageError for settings that do not fit the
+    model, OutputError for a witness that cannot be written.
+    """
+    settings.check()
+    case = Case(read_signature(a), read_signature(b), settings)
+    sentence = difference(case.a, case.b)
+    if sentence is not None:
+        return _verdict(case, "different", sentence)
+    try:
+        trial = open_trial(case)
+    except (Refused, Unsupported) as refusal:
+        return _verdict(case, "unverified", str(refusal))
+    except OutOfTime:
+        return _verdict(case, "unverified", f"no sample was done within {settings.timeout:g} s")
+    return _compare(case, trial)
+
+
+def _verdict(
+    case: Case,
+    status: Literal["equal", "different", "unverified"],
+    reason: str,
+    opinion: Opinion | None = None,
+    samples: int = 0,
+    note: str = "",
+    witness: str | None = None,
+) -> Verdict:
+    opinion = opinion or Opinion((), (), "skipped: the models were not compared")
+    return Verdict(
+        status=status,
+        reason=reason,
+        outputs=tuple(row.comparison for row in opinion.rows),
+        samples=samples,
+        seed=case.settings.seed,
+        runtime=describe_runtime(case.settings.optimize) + note,
+        referee=opinion.referee,
+        witness=witness,
+    )
+
+
+@dataclass
+class _Progress:
+    """What was compared, so far."""
+
+    comparison: Comparison = field(default_factory=lambda: Comparison("onnxruntime"))
+    samples: int = 0
+    crash: tuple[str, int] | None = None  # why B does not run, and on which batch
+    late: bool = False
+
+
+def _compare(case: Case, trial: Trial) -> Verdict:
+    referee = Referee(case.a, case.b, _referee_seconds(case))
+    if not case.settings.referee:
+        referee.skipped = "not asked for"
+    progress = _Progress()
+    try:
+        other = case.session(case.b)
+    except Refused as error:
+        return _verdict(case, "different", f"{case.b.path} does not run: {error}")
+    for k in range(len(trial.samples)):
+        if case.tired and (k or case.settings.timeout):
+            progress.late = True
+        if progress.late or progress.crash or not _step(case, trial, other, progress, referee, k):
+            break
+    return _conclude(case, trial, progress, referee)
+
+
+def _referee_seconds(case: Case) -> float:
+    """The referee gets at most a quarter of the user's time."""
+    timeout = case.settings.timeout
+    return SECONDS if timeout is None else min(SECONDS, timeout / 4)
+
+
+def _step(
+    case: Case, trial: Trial, other: Session, progress: _Progress, referee: Referee, k: int
+) -> bool:
+    """Compare one batch; False when time ran out or B broke down."""
+    feeds = trial.samples.feeds(k)
+    try:
+        made = _run_original(case, trial, feeds, k)
+        if made is None:
+            return True
+        a, seconds = made
+        b = flatten(other.run(feeds, case.deadline))
+    except OutOfTime:
+        progress.late = True
+        return False
+    except (Refused, Unsupported) as error:
+        progress.crash = (f"{case.b.path} does not run: {error}", k)
+        return False
+    progress.comparison.add(a, b, k)
+    progress.samples += trial.samples.count(k)
+    referee.observe(feeds, a, k, trial.samples.count(k), seconds)
+    return True
+
+
+def _run_original(
+    case: Case, trial: Trial, feeds: Mapping[str, np.ndarray], k: int
+) -> tuple[Outputs, float] | None:
+    """The original's outputs and seconds; None for a sample it refuses, which then says nothing."""
+    if k < len(trial.first):
+        return trial.first[k], trial.seconds[k]
+    try:
+        return flatten(trial.session.run(feeds, case.deadline)), trial.session.seconds
+    except (Refused, Unsupported):
+        return None
+
+
+def _conclude(case: Case, trial: Trial, progress: _Progress, referee: Referee) -> Verdict:
+    opinion = judge_rows(case.a, case.settings, progress.comparison, referee, progress.samples)
+    note = ""
+    if progress.late:
+        note = f", stopped after {time.monotonic() - case.started:.0f} s"
+
+    def verdict(
+        status: Literal["equal", "different", "unverified"], reason: str, batch: int | None = None
+    ) -> Verdict:
+        witness = None if batch is None else _witness(case, trial, batch)
+        return _verdict(case, status, reason, opinion, progress.samples, note, witness)
+
+    if progress.crash:
+        return verdict("different", *progress.crash)
+    if not progress.samples:
+        return verdict("unverified", f"no sample was done within {case.settings.timeout:g} s")
+    failed = decide(opinion)
+    if failed or not progress.comparison.identical:
+        reason = nondeterministic(case, trial, opinion.failed)
+        if reason:
+            return verdict("unverified", reason)
+    if failed:
+        return verdict("different", *failed)
+    return verdict("equal", "") if _tells(progress) else verdict("unverified", _NOTHING)
+
+
+_NOTHING = (
+    "every output is NaN or infinite on every sample, which says nothing: "
+    "give your own data with --input"
+)
+
+
+def _tells(progress: _Progress) -> bool:
+    tallies = progress.comparison.tallies.values()
+    return not tallies or any(t.finite for t in tallies)
+
+
+def _witness(case: Case, trial: Trial, batch: int) -> str | None:
+    if case.settings.witness is None:
+        return None
+    write_witness(case.settings.witness, trial.samples.feeds(batch))
+    return str(case.settings.witness)

@@ -1,0 +1,16 @@
+"""Counting and describing: what is in a model, what a reduction changed, and why."""
+
+from lumpcli.measures.changes import constant_outputs, layer_changes, why_unchanged
+from lumpcli.measures.count import features, file_bytes, net_macs, parameters
+from lumpcli.measures.measure import measure
+
+__all__ = [
+    "constant_outputs",
+    "features",
+    "file_bytes",
+    "layer_changes",
+    "measure",
+    "net_macs",
+    "parameters",
+    "why_unchanged",
+]

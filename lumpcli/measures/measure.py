@@ -1,0 +1,119 @@
+"""What is in a model and what could go: the answer of `stats`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from onnx import ValueInfoProto, helper
+
+from lumpcli.analysis import Values
+from lumpcli.ir import Layer, Net, Quotient, groups
+from lumpcli.loader import Host
+from lumpcli.measures import count
+from lumpcli.measures.changes import (
+    constant_outputs,
+    count_duplicates,
+    layer_changes,
+    removed,
+    why_unchanged,
+)
+from lumpcli.measures.deep import near_miss, numerical_rank
+from lumpcli.results import LayerStats, Stats
+
+
+def measure(
+    host: Host,
+    source: str,
+    values: Values,
+    exact: tuple[Quotient, Net],
+    rounding: tuple[Quotient, Net],
+    *,
+    file_bytes: int,
+    deep: bool = False,
+) -> Stats:
+    """Describe a model, given what an exact and a within-rounding run would make of its net."""
+    model, net = host.model, host.net
+    quotient, reduced = exact
+    total = count.features(net)
+    reducible = total - count.features(net, reduced)
+    return Stats(
+        source=source,
+        ir_version=model.ir_version,
+        opsets={o.domain or "ai.onnx": o.version for o in model.opset_import},
+        producer=f"{model.producer_name} {model.producer_version}".strip(),
+        inputs={
+            i.name: _type_of(i) for i in model.graph.input if i.name not in host.weights.tensors
+        },
+        outputs={o.name: _type_of(o) for o in model.graph.output},
+        operators=dict(sorted(Counter(n.op_type for n in model.graph.node).items())),
+        file_bytes=file_bytes,
+        parameters=count.parameters(host),
+        layers=tuple(_layers(net, values, exact, rounding[1], deep)),
+        features=total,
+        reducible=reducible,
+        reducible_percent=100.0 * reducible / total if total else 0.0,
+        constant_outputs=constant_outputs(net, values),
+        why_not=None if reducible else why_unchanged(net, quotient, host.notes),
+        notes=host.notes,
+    )
+
+
+def _layers(
+    net: Net, values: Values, exact: tuple[Quotient, Net], loose: Net, deep: bool
+) -> list[LayerStats]:
+    quotient, reduced = exact
+    changes = {c.name: c for c in layer_changes(net, reduced, quotient)}
+    found: dict[str, LayerStats] = {}
+    for group in groups(net):
+        cuts = [quotient.cuts[m.name] for m in group if m.name in quotient.cuts]
+        for layer in group:
+            if not layer.is_dense:
+                continue
+            change = changes[layer.name]
+            why = removed(layer, cuts)
+            lumped = [i for i, kind in why.items() if kind == "lumped"]
+            duplicate = count_duplicates(lumped, cuts)
+            rank = numerical_rank(layer) if deep else None
+            found[layer.name] = LayerStats(
+                name=layer.name,
+                node=change.node,
+                operators="+".join(layer.operators),
+                width=layer.width,
+                parameters=count.layer_parameters(layer),
+                macs=count.layer_macs(layer),
+                constant=change.constant,
+                unread=change.unread,
+                duplicate=duplicate,
+                proportional=len(lumped) - duplicate,
+                within_rounding=max(0, reduced[layer.name].width - loose[layer.name].width),
+                reducible=layer.width - reduced[layer.name].width,
+                pinned=change.pinned,
+                near_miss=near_miss(layer, values[layer.name]) if deep else None,
+                rank=rank,
+                rank_of=_rank_limit(layer) if deep else None,
+            )
+    return [found[layer.name] for layer in net.dense_layers]
+
+
+def _rank_limit(layer: Layer) -> int:
+    return min(layer.width, sum(int(t.flat.shape[1]) for t in layer.terms if not t.diagonal))
+
+
+def _type_of(info: ValueInfoProto) -> str:
+    """A tensor's type as a person writes it: float32[N,784]."""
+    if not info.type.HasField("tensor_type"):
+        return str(info.type.WhichOneof("value"))
+    tensor = info.type.tensor_type
+    try:
+        dtype: Any = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
+    except (KeyError, TypeError):
+        dtype = "unknown"
+    if not tensor.HasField("shape"):
+        return f"{dtype}[...]"
+    dims = [
+        str(d.dim_value) if d.HasField("dim_value") else d.dim_param or "?"
+        for d in tensor.shape.dim
+    ]
+    return f"{dtype}[{','.join(dims)}]"

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from lumpcli.judge.signature import Port, difference, read_signature
+from tests.judge import models
+from tests.judge.models import node, save, tensor
+
+
+def test_ports(tmp_path):
+    port = tensor("x", ("N", None, 3, -1), np.float64)
+    rank = helper.make_tensor_value_info("u", 1, None)
+    path = save(tmp_path / "m.onnx", [node("Identity", ["x"], ["y"])], [port, rank], [port])
+    x, u = read_signature(path).inputs
+    assert (x.shape, str(x)) == (("N", None, 3, None), "float64[N,?,3,?]")
+    assert (u.shape, str(u)) == (None, "float32")
+
+
+@pytest.mark.parametrize(
+    ("weights", "arithmetic"),
+    [
+        ({}, "float32"),
+        ({"w": np.ones(4)}, "float32"),
+        ({"w": np.ones(4, np.float16)}, "float16"),
+        ({"w": np.ones(1, np.float16)}, "float32"),
+    ],
+)
+def test_arithmetic_is_the_coarsest_that_counts(tmp_path, weights, arithmetic):
+    ports = [tensor("x", (1,))], [tensor("y", (1,))]
+    path = save(tmp_path / "m.onnx", [node("Identity", ["x"], ["y"])], *ports, weights)
+    assert read_signature(path).arithmetic == arithmetic
+    assert read_signature(path).parameters == sum(w.size for w in weights.values())
+
+
+def test_tables(tmp_path):
+    signature = read_signature(models.embedding(tmp_path / "m.onnx", rows=5))
+    assert signature.limits == {"ids": 5}
+
+
+def test_differences(tmp_path):
+    x, y = tensor("x", (1,)), tensor("y", (1,))
+
+    def signature(inputs, outputs):
+        nodes = [node("Identity", ["x"], ["z"])]
+        return read_signature(save(tmp_path / "m.onnx", nodes, inputs, outputs))
+
+    assert difference(signature([x, y], [x]), signature([x, y], [x])) is None
+    assert "in this order" in (difference(signature([x, y], [x]), signature([y, x], [x])) or "")
+    assert "none" in (difference(signature([x], [x]), signature([], [x])) or "")
+    longer = tensor("x", (1, 2))
+    assert "float32[1,2]" in (difference(signature([x], [x]), signature([longer], [x])) or "")
+    loose = tensor("x", (None,))
+    assert difference(signature([x], [x]), signature([loose], [longer])) is None
+    assert Port("s", "sequence(float32)", None, tensor=False) != Port("s", "float32", None)
