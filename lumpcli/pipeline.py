@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lumpcli.analysis import Grants, Liveness, Values, liveness_of, loosen, values_of
 from lumpcli.errors import UsageError
-from lumpcli.ir import Net, Quotient, Rounding, apply, compose
+from lumpcli.ir import Net, Quotient, Rounding, apply, compose, groups
 from lumpcli.passes import PASSES
 
 
@@ -29,12 +29,34 @@ def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None) -> Plan:
     if unknown:
         raise UsageError(f"no pass is called {unknown[0]!r}; there are {', '.join(PASSES)}")
     values = values_of(net, loosen if grants.level == "rounding" else None)
-    liveness = liveness_of(net, values)
-    claims = []
-    # a later claim replaces an earlier one: what needs no carrier comes last
-    for name in ("lumping", "unread", "constant"):
-        if passes is None or name in passes:
-            claims += PASSES[name]().propose(net, values, liveness, grants)
-    quotient = compose(net, claims, grants.level == "strict", liveness.needed)
+    quotient = Quotient({})
+    while True:
+        liveness = liveness_of(net, values, quotient)
+        claims = []
+        # a later claim replaces an earlier one: what needs no carrier comes last
+        for name in ("lumping", "unread", "constant"):
+            if passes is None or name in passes:
+                claims += PASSES[name]().propose(net, values, liveness, grants)
+        smaller = compose(net, claims, grants.level == "strict", liveness.needed, quotient)
+        done = _widths(net, smaller) == _widths(net, quotient)
+        quotient = smaller
+        if done or not _kept_rows_matter(net, quotient):
+            break
     reduced, rounding = apply(net, quotient)
     return Plan(net, values, liveness, quotient, reduced, rounding)
+
+
+def _widths(net: Net, quotient: Quotient) -> list[int]:
+    return [len(quotient.keep(layer)) for layer in net.layers]
+
+
+def _kept_rows_matter(net: Net, quotient: Quotient) -> bool:
+    """Whether some rows go that are no multiples of kept ones, and what they read may go too.
+
+    That takes layers that are cut together but whose rows differ.
+    """
+    return any(
+        sum(layer.is_dense for layer in group) > 1
+        for group in groups(net)
+        if any(layer.name in quotient.cuts for layer in group)
+    )

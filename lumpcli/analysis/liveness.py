@@ -13,7 +13,7 @@ import numpy as np
 
 from lumpcli.analysis.columns import Columns, columns_of
 from lumpcli.analysis.facts import CONSTANT, Values
-from lumpcli.ir import Array, Join, Layer, Net
+from lumpcli.ir import Array, Join, Layer, Net, Quotient
 
 _BLOCK = 1 << 20  # entries
 
@@ -30,8 +30,9 @@ class Liveness:
     needed: Mapping[str, Array]
 
 
-def liveness_of(net: Net, values: Values) -> Liveness:
-    """Who is read, by one sweep from the outputs back."""
+def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> Liveness:
+    """Who is read, by one sweep from the outputs back; by the kept rows only, given a quotient."""
+    quotient = quotient or Quotient({})
     read = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
     needed = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
     for layer in reversed(net.layers):
@@ -40,11 +41,14 @@ def liveness_of(net: Net, values: Values) -> Liveness:
         if layer.pinned is not None:
             live[:] = True
             read[layer.name][:] = True
+        reading = np.zeros(layer.width, bool)
+        reading[quotient.keep(layer)] = True
+        reading &= live
         if layer.is_dense:
-            for source, used in _dense_reads(layer, live, values).items():
+            for source, used in _dense_reads(layer, reading, values).items():
                 read[source] |= used
         else:
-            for source, used in _diagonal_reads(layer, live):
+            for source, used in _diagonal_reads(layer, reading):
                 needed[source] |= used
     return Liveness(read, needed)
 

@@ -31,6 +31,7 @@ class _Limits:
     strict: bool
     fixed: set[str]
     needed: Mapping[str, Array]
+    within: Quotient
     whole: set[str] = field(default_factory=set)
 
 
@@ -39,16 +40,19 @@ def compose(
     claims: Sequence[Claim],
     strict: bool = False,
     needed: Mapping[str, Array] | None = None,
+    within: Quotient | None = None,
 ) -> Quotient:
     """One joint cut that realises as many of the claims as groups and stored types allow.
 
     `strict`: nothing may be rounded. `needed`: per layer, the features (n,) whose values anybody
-    needs; all of them when not given.
+    needs; all of them when not given. `within`: a quotient of weaker claims;
+    nothing is kept that it does not keep.
     """
     by_layer: dict[str, list[Claim]] = {}
     for claim in claims:
         by_layer.setdefault(claim.layer, []).append(claim)
-    limits = _Limits(strict, {layer.name for layer in net.layers if layer.bias_fixed}, needed or {})
+    fixed = {layer.name for layer in net.layers if layer.bias_fixed}
+    limits = _Limits(strict, fixed, needed or {}, within or Quotient({}))
     while True:
         quotient = _compose(net, by_layer, limits)
         tally = apply(net, quotient)[1]
@@ -84,7 +88,7 @@ def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quoti
             ]
             tables.append(table_of(layer, claims.get(layer.name, []), fixed))
         storages = [Storage(net, layer, limits.strict) for layer in read]
-        keep, carriers = _keep(group[0].width, tables, storages)
+        keep, carriers = _keep(limits.within.keep(group[0]), tables, storages)
         for layer, table in zip(read, tables, strict=True):
             if table.declined:
                 declined[layer.name] = table.declined
@@ -107,20 +111,24 @@ def _rows_used(reader: Layer, cuts: dict[str, LayerCut], needed: Mapping[str, Ar
 
 
 def _keep(
-    width: int, tables: Sequence[Table], storages: Sequence[Storage]
+    among: Array, tables: Sequence[Table], storages: Sequence[Storage]
 ) -> tuple[Array, list[Array]]:
-    """The indices a group keeps, and per layer who carries each feature (-1: nobody)."""
+    """The indices a group keeps of some, and per layer who carries each feature (-1: nobody)."""
     for table, storage in zip(tables, storages, strict=True):
         storage.take_apart(table)
-    while True:
-        preference = np.zeros(width)
+    while tables:
+        preference = np.zeros(len(tables[0].label))
         for table, storage in zip(tables, storages, strict=True):
             preference += storage.preference(table, alone=len(tables) == 1)
-        keep = hitting_set([table.label for table in tables], preference)
+        labels = [np.full(len(table.label), -1) for table in tables]
+        for label, table in zip(labels, tables, strict=True):
+            label[among] = table.label[among]
+        keep = hitting_set(labels, preference)
         carriers = [_carriers(t, s, keep) for t, s in zip(tables, storages, strict=True)]
         found = [carrier for carrier in carriers if carrier is not None]
         if len(found) == len(carriers):
             return keep, found
+    return np.zeros(0, np.int64), []
 
 
 def _carriers(table: Table, storage: Storage, keep: Array) -> Array | None:
