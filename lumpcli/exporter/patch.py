@@ -196,14 +196,16 @@ class _Patch:
                     shape.dim.add().dim_value = size
         stale = []
         for place, info in enumerate(self.model.graph.value_info):
-            name, axis = self.host.axes.get(info.name, ("", 0))
+            names, axis = self.host.axes.get(info.name, ((), 0))
+            before = sum(self.host.net[name].width for name in names)
+            after = sum(self.reduced[name].width for name in names)
             if info.name in self.shapes:
                 stale.append(place)
-            elif name and self.reduced[name].width != self.host.net[name].width:
+            elif after != before:
                 dims = info.type.tensor_type.shape.dim
                 known = len(dims) >= -axis and dims[axis].HasField("dim_value")
-                if known and dims[axis].dim_value == self.host.net[name].width:
-                    dims[axis].dim_value = self.reduced[name].width
+                if known and dims[axis].dim_value == before:
+                    dims[axis].dim_value = after
                 else:
                     stale.append(place)
         for place in reversed(stale):

@@ -12,7 +12,7 @@ from onnx import ModelProto, NodeProto, TensorProto
 from lumpcli.errors import InputError
 from lumpcli.ir import Net
 from lumpcli.loader.graph import Graph, all_tensors, describe, index, read_model
-from lumpcli.loader.handlers import HANDLERS
+from lumpcli.loader.handlers import HANDLERS, READ_JOINED
 from lumpcli.loader.site import Site
 from lumpcli.loader.trace import Trace, is_default
 from lumpcli.loader.weights import Weights, external_file, location_of
@@ -22,7 +22,7 @@ from lumpcli.loader.weights import Weights, external_file, location_of
 class Host:
     """A model with the net laid over it; `path` is None for a model in memory.
 
-    `sites` say where the net's numbers are stored, `axes` which tensors hold a layer's features
+    `sites` say where the net's numbers are stored, `axes` which tensors hold the features of layers
     and along which axis (from the end), `notes` what lumpcli did not understand, a line each.
     """
 
@@ -31,7 +31,7 @@ class Host:
     weights: Weights
     net: Net
     sites: tuple[Site, ...]
-    axes: dict[str, tuple[str, int]]
+    axes: dict[str, tuple[tuple[str, ...], int]]
     notes: tuple[str, ...]
 
     @property
@@ -86,7 +86,10 @@ def _lay(
         if reason is not None:
             notes.append(reason)
     net, sites = trace.finish()
-    axes = {name: (view.layer.tensor, view.axis) for name, view in trace.views.items()}
+    axes = {
+        name: (tuple(view.layer.tensor for view in trace.parts(name)), trace.parts(name)[0].axis)
+        for name in (*trace.views, *trace.concats)
+    }
     return Host(path, graph, weights, net, tuple(sites), axes, tuple(notes))
 
 
@@ -116,13 +119,16 @@ def _visit(trace: Trace, node: NodeProto) -> str | None:
     handler = HANDLERS.get(node.op_type) if is_default(node) else None
     malformed = _malformed(trace, node) if handler is not None else None
     reason = malformed
-    if handler is not None and malformed is None:
+    joined = any(name in trace.concats for name in node.input)
+    if handler is not None and joined and node.op_type not in READ_JOINED:
+        reason = "it reads several layers joined by Concat"
+    elif handler is not None and malformed is None:
         reason = handler(trace)
         if reason is None:
             return None
     because = f" ({reason})" if reason else ""
     for name in node.input:
         trace.pin(name, f"its output is read by {describe(node)}{because}")
-    pins = any(name in trace.views for name in node.input)
+    pins = any(trace.parts(name) for name in node.input)
     telling = pins or malformed or node.op_type in ("Gemm", "MatMul")
     return f"{describe(node)}{because}" if reason and telling else None

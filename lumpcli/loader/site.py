@@ -27,7 +27,6 @@ class Site:
     layer: str
     role: Role
     stored: Stored | None
-    term: int = 0
     transposed: bool = False
     axis: int = -1
 
@@ -39,9 +38,10 @@ class Site:
             shape[self.axis] = layer.width
             return shape
         if self.role == "weight":
-            numbers = layer.terms[self.term].weight
-            if numbers is not None and numbers.ndim == 2:
-                return numbers.T if self.transposed else numbers
+            if layer.is_dense:  # a term for each layer that the matrix reads
+                matrix = np.concatenate([t.weight for t in layer.terms], axis=1)
+                return matrix.T if self.transposed else matrix
+            numbers = layer.terms[0].weight
         elif self.role == "bias":
             numbers = layer.bias
         else:

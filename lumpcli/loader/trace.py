@@ -35,7 +35,7 @@ class Draft:
     function: str | None = None  # of a join
     pinned: str | None = None
     nodes: list[NodeProto] = field(default_factory=list)
-    sites: list[tuple[int, int, Role, Stored | None, int, bool, int]] = field(default_factory=list)
+    sites: list[tuple[int, int, Role, Stored | None, bool, int]] = field(default_factory=list)
 
     @property
     def open(self) -> bool:
@@ -61,6 +61,7 @@ class Trace:
         self.shapes, self.types = shapes(graph)
         self.drafts: list[Draft] = []
         self.views: dict[str, View] = {}
+        self.concats: dict[str, tuple[View, ...]] = {}  # tensors that join the features of several
         self.graph_inputs = {i.name for i in graph.proto.input} - set(weights.tensors)
         self.number = -1  # of the node being handled
 
@@ -105,20 +106,33 @@ class Trace:
             return f"{tensor!r} is of type {stored.array.dtype}"
         return f"{tensor!r} has NaN or infinite entries"
 
+    def parts(self, tensor: str) -> tuple[View, ...]:
+        """The layers whose features a tensor holds, one after the other."""
+        view = self.views.get(tensor)
+        return self.concats.get(tensor, ()) if view is None else (view,)
+
+    def sources(self, tensor: str, width: int, axis: int) -> list[Draft]:
+        """The layers a matrix reads along an axis of a tensor, in the order of its columns."""
+        joined = self.concats.get(tensor, ())
+        fits = all(view.axis == axis for view in joined)
+        if joined and fits and sum(view.layer.width for view in joined) == width:
+            return [view.layer for view in joined]
+        return [self.features(tensor, width, axis)]
+
     def features(self, tensor: str, width: int, axis: int) -> Draft:
         """The layer whose features lie along an axis of a tensor; a source if unknown."""
         view = self.views.get(tensor)
         if view is not None and view.axis == axis and view.layer.width == width:
             return view.layer
-        if view is not None:
+        if self.parts(tensor):
             self.pin(tensor, f"{describe(self.node)} reads it along another axis")
         kind = "graph input" if tensor in self.graph_inputs else "not made by a layer"
-        name = tensor if view is None else f"{tensor} (axis {axis})"
+        name = tensor if not self.parts(tensor) else f"{tensor} (axis {axis})"
         known = next((d for d in self.drafts if d.tensor == name and d.width == width), None)
         if known is None:
             known = Draft(name, width, pinned=kind)
             self.drafts.append(known)
-            if view is None:
+            if not self.parts(tensor):
                 self.views[tensor] = View(known, axis)
         return known
 
@@ -131,10 +145,9 @@ class Trace:
     # --- actions
 
     def pin(self, tensor: str, reason: str) -> None:
-        """Say why the layer behind a tensor may not be cut; the first reason stays."""
-        view = self.views.get(tensor)
-        if view is not None and view.layer.pinned is None:
-            view.layer.pinned = reason
+        """Say why the layers behind a tensor may not be cut; the first reason stays."""
+        for view in self.parts(tensor):
+            view.layer.pinned = view.layer.pinned or reason
 
     def extend(self, tensor: str) -> Draft | None:
         """The layer behind a tensor, if this node may become part of it: nobody else reads it."""
@@ -171,7 +184,10 @@ class Trace:
 
     def alias(self, tensor: str) -> None:
         """This node passes features on as they are."""
-        self.views[self.node.output[0]] = self.views[tensor]
+        if tensor in self.concats:
+            self.concats[self.node.output[0]] = self.concats[tensor]
+        else:
+            self.views[self.node.output[0]] = self.views[tensor]
 
     def moved(self, view: View, axis: int) -> Draft:
         """This node passes features on at other positions."""
@@ -185,12 +201,11 @@ class Trace:
         role: Role,
         stored: Stored | None,
         *,
-        term: int = 0,
         transposed: bool = False,
         axis: int = -1,
     ) -> None:
         """Remember where numbers of a layer are stored."""
-        draft.sites.append((self.number, slot, role, stored, term, transposed, axis))
+        draft.sites.append((self.number, slot, role, stored, transposed, axis))
 
     # --- the end
 
@@ -205,9 +220,9 @@ class Trace:
             self.pin(name, "read inside a subgraph")
         layers = tuple(_freeze(d) for d in self.drafts)
         sites = [
-            Site(node, slot, d.tensor, role, stored, term, transposed, axis)
+            Site(node, slot, d.tensor, role, stored, transposed, axis)
             for d in self.drafts
-            for node, slot, role, stored, term, transposed, axis in d.sites
+            for node, slot, role, stored, transposed, axis in d.sites
         ]
         return Net(layers, tuple(outputs)), sites
 

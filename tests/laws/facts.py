@@ -188,8 +188,9 @@ def storable(network: Network) -> bool:
     facts = Facts(network)
     for layer in network.layers:
         ratios: dict[Atom, list[Fraction]] = {}
+        locked = any(r.kind == "dense" and not r.place for r in network.readers(layer.name))
         for value in facts.values[layer.name]:
-            for label, ratio in varying(value).items():
+            for label, ratio in (varying(value) or (value if locked else {})).items():
                 ratios.setdefault(label, []).append(ratio)
         for members in ratios.values():
             if not any(all(_dyadic(r / carrier) for r in members) for carrier in set(members)):

@@ -133,6 +133,35 @@ CASES: dict[str, tuple[Network, list[int]]] = {
         ),
         [1, 1],
     ),
+    "constants are carried through layers without a bias": (
+        network(
+            source(1),
+            dense("h", "x", [[0]], [1]),
+            dense("g", "h", [[0], [1]]),
+            dense("f", "g", [[0, 1]]),
+            dense("y", "f", [[1]], [0]),
+        ),
+        [1, 1, 1],
+    ),
+    "an offset nobody reads goes, also where another one of its class is read": (
+        network(
+            source(1),
+            dense("h", "x", [[1], [1]], [1, -4]),
+            dense("g", "h", [[0, 1]]),
+            dense("y", "g", [[1]], [0]),
+        ),
+        [1, 1],
+    ),
+    "what an offset is computed from stays": (
+        network(
+            source(1),
+            dense("h", "x", [[-1], [-1], [0]], [2, 0, 4], "relu"),
+            dense("g", "h", [[2, -2, 0], [0, 1, 0], [2, -2, 1]]),
+            dense("f", "g", [[1, 1, -1]]),
+            dense("y", "f", [[1]], [0]),
+        ),
+        [3, 3, 1],
+    ),
     "a pruned neuron under tanh is the constant 0": (
         network(
             source(1),

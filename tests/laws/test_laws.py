@@ -60,7 +60,7 @@ def test_planted_redundancy_in_chains_is_found_to_the_last_feature(seed: int) ->
     _check_exact(random_case(seed, shape="chain"), seed)
 
 
-@examples(100)
+@examples(80)
 @given(seeds)
 def test_planted_redundancy_in_residual_graphs_is_found_to_the_last_feature(seed: int) -> None:
     _check_exact(random_case(seed, shape="residual"), seed)

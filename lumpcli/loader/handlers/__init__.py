@@ -6,6 +6,7 @@ A handler returns None when it did all there is to do, else the reason it declin
 from collections.abc import Callable
 
 from lumpcli.loader.handlers.add import add, divide, multiply, negate, subtract, total
+from lumpcli.loader.handlers.concat import concat
 from lumpcli.loader.handlers.elementwise import UNARY, clip, max_or_min, power, prelu, unary
 from lumpcli.loader.handlers.linear import gemm, matmul
 from lumpcli.loader.handlers.shape import cast, dropout, flatten, identity, reshape, squeeze
@@ -27,6 +28,7 @@ HANDLERS: dict[str, Handler] = {
     "Max": max_or_min,
     "Min": max_or_min,
     "Pow": power,
+    "Concat": concat,
     "Identity": identity,
     "Dropout": dropout,
     "Cast": cast,
@@ -37,4 +39,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(UNARY, unary),
 }
 
-__all__ = ["HANDLERS", "Handler"]
+# the operators that may read a tensor in which several layers are joined
+READ_JOINED = ("Gemm", "MatMul", "Concat", "Identity", "Dropout")
+
+__all__ = ["HANDLERS", "READ_JOINED", "Handler"]

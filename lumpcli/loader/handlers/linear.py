@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from lumpcli.ir import Term
+from lumpcli.ir import Array, Term
 from lumpcli.loader.handlers.numbers import Spread, per_feature
-from lumpcli.loader.trace import Trace, attributes_of
+from lumpcli.loader.trace import Draft, Trace, attributes_of
 
 
 def gemm(trace: Trace) -> str | None:
@@ -37,8 +37,7 @@ def gemm(trace: Trace) -> str | None:
         if isinstance(found, str):
             return found
         bias = found
-    source = trace.features(node.input[0], read, -1)
-    layer = trace.layer(width, [(source, Term("", rows, scale=alpha))], -1)
+    layer = _dense(trace, node.input[0], rows, -1, alpha)
     trace.site(layer, 1, "weight", weight, transposed=transposed)
     layer.bias_fixed = not beta
     layer.bias_scale = beta or Fraction(1)
@@ -69,7 +68,18 @@ def matmul(trace: Trace) -> str | None:
             return f"the rank of {data!r} is not known"
         axis = -1 if rank == 1 else -2
     rows = weight.array.T if weight_slot else weight.array
-    source = trace.features(data, rows.shape[1], axis)
-    layer = trace.layer(rows.shape[0], [(source, Term("", rows))], axis)
+    layer = _dense(trace, data, rows, axis)
     trace.site(layer, weight_slot, "weight", weight, transposed=bool(weight_slot))
     return None
+
+
+def _dense(
+    trace: Trace, tensor: str, rows: Array, axis: int, scale: Fraction = Fraction(1)
+) -> Draft:
+    """A layer of rows over the features of a tensor: one term for each layer joined in it."""
+    terms, begin = [], 0
+    for source in trace.sources(tensor, rows.shape[1], axis):
+        columns = rows[:, begin : begin + source.width]
+        terms.append((source, Term("", columns, scale=scale)))
+        begin += source.width
+    return trace.layer(rows.shape[0], terms, axis)

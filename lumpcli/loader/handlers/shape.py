@@ -12,7 +12,7 @@ from lumpcli.loader.weights import FLOATS, widens
 
 def identity(trace: Trace) -> str | None:
     """The same tensor under another name."""
-    if trace.node.input[0] in trace.views:
+    if trace.parts(trace.node.input[0]):
         trace.alias(trace.node.input[0])
     return None
 
