@@ -37,7 +37,8 @@ def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None) -> Plan:
         for name in ("lumping", "unread", "constant"):
             if passes is None or name in passes:
                 claims += PASSES[name]().propose(net, values, liveness, grants)
-        smaller = compose(net, claims, grants.level == "strict", liveness.needed, quotient)
+        needed = {name: liveness.needed[name] | liveness.carried[name] for name in liveness.needed}
+        smaller = compose(net, claims, grants.level == "strict", needed, quotient)
         done = _widths(net, smaller) == _widths(net, quotient)
         quotient = smaller
         if done or not _kept_rows_matter(net, quotient):
@@ -51,10 +52,13 @@ def _widths(net: Net, quotient: Quotient) -> list[int]:
 
 
 def _kept_rows_matter(net: Net, quotient: Quotient) -> bool:
-    """Whether some rows go that are no multiples of kept ones, and what they read may go too.
+    """Whether rows may have gone that alone read something, so that it may go too.
 
-    That takes layers that are cut together but whose rows differ.
+    That takes layers that are cut together but whose rows differ, or that hand on constants for
+    want of a bias.
     """
+    if any(layer.is_dense and layer.bias_fixed for layer in net.layers):
+        return bool(quotient.cuts)
     return any(
         sum(layer.is_dense for layer in group) > 1
         for group in groups(net)

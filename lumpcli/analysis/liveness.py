@@ -24,10 +24,12 @@ class Liveness:
 
     `read`: some row of a dense reader, or the graph, uses the feature's class. `needed`: its value
     must be right where the feature is kept: it is read, or a needed feature is computed from it.
+    `carried`: at least its offset must be right there, since a kept row reads it.
     """
 
     read: Mapping[str, Array]
     needed: Mapping[str, Array]
+    carried: Mapping[str, Array]
 
 
 def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> Liveness:
@@ -35,6 +37,7 @@ def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> L
     quotient = quotient or Quotient({})
     read = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
     needed = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
+    carried = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
     for layer in reversed(net.layers):
         live = needed[layer.name]
         live |= read[layer.name]
@@ -50,7 +53,14 @@ def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> L
         else:
             for source, used in _diagonal_reads(layer, reading):
                 needed[source] |= used
-    return Liveness(read, needed)
+        for source, used in _offsets_read(layer, live, carried[layer.name], quotient, values):
+            kept = quotient.keep(net[source])
+            carried[source][kept] |= used[kept]
+            if layer.is_dense and layer.bias_fixed:
+                # no bias takes the offset, so the feature is kept: leave its value as it is
+                varies = values[source].class_of[kept] != CONSTANT
+                needed[source][kept] |= used[kept] & varies
+    return Liveness(read, needed, carried)
 
 
 def _diagonal_reads(layer: Layer, live: Array) -> list[tuple[str, Array]]:
@@ -62,6 +72,28 @@ def _diagonal_reads(layer: Layer, live: Array) -> list[tuple[str, Array]]:
             used = live & (term.weight != 0)
         reads.append((term.source, used))
     return reads
+
+
+def _offsets_read(
+    layer: Layer, live: Array, carried: Array, quotient: Quotient, values: Values
+) -> list[tuple[str, Array]]:
+    """Per source: the features with an offset that some row reads whose offset must be right.
+
+    A row with a bias of its own can take what it reads into it; others hand constants on.
+    """
+    kept = np.zeros(layer.width, bool)
+    kept[quotient.keep(layer)] = True
+    found = []
+    for term in layer.terms:
+        shifted = np.array([bool(offset) for offset in values[term.source].offset], bool)
+        rows = kept & (live | carried)
+        if term.diagonal:
+            found.append((term.source, shifted & rows))
+            continue
+        if not layer.bias_fixed and not term.padded:
+            rows = kept & live
+        found.append((term.source, shifted & (term.by_tap[rows] != 0).any(axis=(0, 2))))
+    return found
 
 
 def _dense_reads(layer: Layer, live: Array, values: Values) -> dict[str, Array]:

@@ -81,12 +81,14 @@ def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quoti
         read = [layer for layer in group if any(True for _ in net.dense_readers(layer.name))]
         tables = []
         for layer in read:
-            fixed = [
-                reader.terms[index].by_tap[_rows_used(reader, cuts, limits.needed)]
-                for reader, index in net.dense_readers(layer.name)
-                if reader.name in limits.fixed or reader.terms[index].padded
-            ]
-            tables.append(table_of(layer, claims.get(layer.name, []), fixed))
+            fixed: list[Array] = []
+            others: list[Array] = []
+            for reader, index in net.dense_readers(layer.name):
+                term = reader.terms[index]
+                takes_no_bias = reader.name in limits.fixed or term.padded
+                used = _rows_used(reader, cuts, limits.needed)
+                (fixed if takes_no_bias else others).append(term.by_tap[used])
+            tables.append(table_of(layer, claims.get(layer.name, []), fixed, others))
         storages = [Storage(net, layer, limits.strict) for layer in read]
         keep, carriers = _keep(limits.within.keep(group[0]), tables, storages)
         for layer, table in zip(read, tables, strict=True):

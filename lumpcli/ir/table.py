@@ -42,11 +42,14 @@ class Table:
         self.label[list(members)] = self.label.max() + 1
 
 
-def table_of(layer: Layer, claims: Sequence[Claim], fixed: Sequence[Array]) -> Table:
+def table_of(
+    layer: Layer, claims: Sequence[Claim], fixed: Sequence[Array], others: Sequence[Array] = ()
+) -> Table:
     """The claims on a layer in one table.
 
     `fixed` are the weights (rows, width, taps) of readers that cannot store another bias: where
-    offsets would have to go there, features with them keep a carrier.
+    offsets would have to go there, features with them keep a carrier. `others` are those of the
+    other readers.
     """
     n = layer.width
     table = Table(np.arange(n), [Fraction(1)] * n, [Fraction(0)] * n, ["kept"] * n)
@@ -60,7 +63,7 @@ def table_of(layer: Layer, claims: Sequence[Claim], fixed: Sequence[Array]) -> T
             table.ratio[i], table.offset[i] = claim.ratio[k], claim.offset[k]
             table.kind[i] = claim.kind
     if fixed and any(table.offset):
-        _carry_offsets(table, fixed)
+        _carry_offsets(table, fixed, others)
     return table
 
 
@@ -71,12 +74,12 @@ def _shifted_classes(claim: Claim) -> set[int]:
     return {int(c) for c, offset in zip(claim.classes, claim.offset, strict=True) if offset}
 
 
-def _carry_offsets(table: Table, fixed: Sequence[Array]) -> None:
+def _carry_offsets(table: Table, fixed: Sequence[Array], others: Sequence[Array]) -> None:
     """Give every offset that matters to the fixed readers a carrier.
 
     Members of a class share one where they have the same offset per value, and constants are
-    multiples of one another. An unread class needs none when those parts of it cancel one by one,
-    nor do constants that cancel.
+    multiples of one another. What cancels needs none: an unread class each of whose parts does,
+    a part that does in all readers, constants that do.
     """
     n = len(table.label)
     constants = [i for i in range(n) if table.label[i] < 0 and table.offset[i]]
@@ -94,7 +97,10 @@ def _carry_offsets(table: Table, fixed: Sequence[Array]) -> None:
         if len(part) > 1 and not gone:
             table.declined = _NO_BIAS
         for members in part.values():
-            table.label[members] = -1 if gone else fresh
+            claimed = all(table.kind[i] != "kept" for i in members)
+            ratios = [table.ratio[i] for i in members]
+            alone = not gone and claimed and _cancels(members, ratios, [*fixed, *others])
+            table.label[members] = -1 if gone or alone else fresh
             fresh += 1
             for i in members:
                 table.offset[i] = table.offset[i] if gone else Fraction(0)

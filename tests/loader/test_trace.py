@@ -111,7 +111,8 @@ def test_axes_of_tensors_count_from_the_end():
         node("MatMul", ["v", "i"], ["y"]),
     ]
     host = load(build(nodes, {"w": ROWS, "v": reader().T.copy()}, inputs={"x": (3, 5, 2)}))
-    places = {"x": ("x", -2), "p": ("r", -2), "r": ("r", -2), "i": ("r", -2), "y": ("y", -2)}
+    layers = {"x": "x", "p": "r", "r": "r", "i": "r", "y": "y"}
+    places = {tensor: ((layer,), -2) for tensor, layer in layers.items()}
     assert host.axes == places
 
 

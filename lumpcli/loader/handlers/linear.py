@@ -30,7 +30,7 @@ def gemm(trace: Trace) -> str | None:
         return f"its weights have shape {list(weight.array.shape)}"
     transposed = not attributes.get("transB", 0)
     rows = weight.array.T if transposed else weight.array
-    width, read = rows.shape
+    width = len(rows)
     bias: Spread | None = None
     if bias_name:
         found = per_feature(trace, bias_name, -1, width)
