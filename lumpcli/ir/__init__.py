@@ -17,7 +17,7 @@ from lumpcli.ir.exact import (
 from lumpcli.ir.folding import Rounding, apply
 from lumpcli.ir.groups import groups, pin_of
 from lumpcli.ir.net import Join, Layer, Net, Output, Term
-from lumpcli.ir.quotient import Claim, LayerCut, Proof, Quotient
+from lumpcli.ir.quotient import Claim, LayerCut, Quotient
 
 __all__ = [
     "Activation",
@@ -29,7 +29,6 @@ __all__ = [
     "LayerCut",
     "Net",
     "Output",
-    "Proof",
     "Quotient",
     "Rounding",
     "Symmetry",

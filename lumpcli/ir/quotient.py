@@ -9,19 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
 from lumpcli.ir.exact import Array
-from lumpcli.ir.net import Layer, Net
-
-
-class Proof(Protocol):
-    """Why a claim holds; `check` raises nothing and returns the reason when it does not."""
-
-    def check(self, net: Net) -> str | None:
-        """None when the proof holds for the net, else what is wrong with it."""
+from lumpcli.ir.net import Layer
 
 
 @dataclass(frozen=True)
@@ -39,7 +31,6 @@ class Claim:
     classes: Array
     ratio: tuple[Fraction, ...]
     offset: tuple[Fraction, ...]
-    proof: Proof | None = None
     irrational: frozenset[int] = frozenset()  # features whose offset is only the nearest float64
 
 

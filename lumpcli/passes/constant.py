@@ -10,7 +10,6 @@ import numpy as np
 from lumpcli.analysis import Grants, Liveness, Values
 from lumpcli.ir import Claim, Layer, Net
 from lumpcli.passes.base import Pass
-from lumpcli.proofs import Constant as ConstantProof
 
 
 class Constant(Pass):
@@ -29,7 +28,6 @@ class Constant(Pass):
         none = np.full(len(found), -1)
         features = np.array(list(found), np.int64)
         offset = tuple(found.values())
-        proof = ConstantProof(layer.name, features, offset, values)
         return Claim(
             layer.name,
             "constant",
@@ -37,6 +35,5 @@ class Constant(Pass):
             none,
             zero,
             offset,
-            proof,
             self.irrational(layer, values),
         )

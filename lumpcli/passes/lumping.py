@@ -12,7 +12,6 @@ import numpy as np
 from lumpcli.analysis import CONSTANT, Grants, Liveness, Values
 from lumpcli.ir import Claim, Layer, Net
 from lumpcli.passes.base import Pass
-from lumpcli.proofs import Proportional
 
 
 class Lumping(Pass):
@@ -33,9 +32,6 @@ class Lumping(Pass):
         ratio = tuple(facts.ratio[i] for i in features)
         offset = tuple(values.offset(layer.name, i) for i in features.tolist())
         labels = inverse[features]
-        proof = None  # up to rounding nothing is proportional: another network is, near this one
-        if grants.level != "rounding":
-            proof = Proportional(layer.name, features, labels, ratio, offset, values)
         return Claim(
             layer.name,
             "lumped",
@@ -43,6 +39,5 @@ class Lumping(Pass):
             labels,
             ratio,
             offset,
-            proof,
             self.irrational(layer, values),
         )

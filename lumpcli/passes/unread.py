@@ -13,7 +13,6 @@ import numpy as np
 from lumpcli.analysis import CONSTANT, Grants, Liveness, Values
 from lumpcli.ir import Array, Claim, Layer, Net
 from lumpcli.passes.base import Pass
-from lumpcli.proofs import Unread as UnreadProof
 
 
 class Unread(Pass):
@@ -36,7 +35,6 @@ class Unread(Pass):
         # a feature that is alone in its class has columns of zeros, and nothing to leave behind
         several = counts[classes] > 1
         offset = tuple(offsets[i] if several[i] else Fraction(0) for i in features)
-        proof = UnreadProof(layer.name, features, liveness, values)
         return Claim(
             layer.name,
             "unread",
@@ -44,7 +42,6 @@ class Unread(Pass):
             classes[features],
             ratio,
             offset,
-            proof,
             self.irrational(layer, values),
         )
 
