@@ -49,12 +49,6 @@ OUTSIDE: dict[str, set[str]] = {  # runtime dependency -> the rooms that may imp
 NO_TEST: dict[str, str] = {  # module without a test file of its own -> why
     "lumpcli/__main__.py": "two lines, run by tests/cli",
     "lumpcli/errors.py": "a table of exit codes, each seen in tests/cli/test_errors.py",
-    "lumpcli/cli/console.py": "streams, in tests/cli/test_streams.py",
-    "lumpcli/cli/explain.py": "exit codes and messages, in tests/cli/test_errors.py",
-    "lumpcli/cli/interrupts.py": "signals, in tests/e2e/test_disks_and_signals.py",
-    "lumpcli/cli/root.py": "the group of commands, in tests/cli/test_help.py",
-    "lumpcli/report/layout.py": "columns and widths, in tests/report/test_text.py",
-    "lumpcli/report/text_stats.py": "text of stats, in tests/report/test_text.py",
     "lumpcli/results.py": "plain values; their dictionaries are checked in tests/report",
 }
 

@@ -61,7 +61,8 @@ class Console:
             if self.json and not self.written:
                 from lumpcli.report import error_json
 
-                self.write(error_json(code, message))
+                with suppress(OutputError):  # a full disk must not hide the message below
+                    self.write(error_json(code, message))
             if show is not None:
                 show.show()
             elif not quiet:

@@ -16,10 +16,8 @@ def explain(error: Exception) -> tuple[int, str]:
             error
         ) else "not enough memory"
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("lumpcli"):
-        return (
-            UsageError.exit_code,
-            f"the package {error.name} is missing; install it and try again",
-        )
+        what = f"the package {error.name} is missing" if error.name else str(error)
+        return UsageError.exit_code, f"{what}; install it and try again"
     if isinstance(error, OSError) and error.strerror:
         name = f"{error.filename}: " if error.filename is not None else ""
         return RunError.exit_code, f"{name}{error.strerror}"

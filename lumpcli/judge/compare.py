@@ -16,7 +16,7 @@ from lumpcli.results import OutputComparison
 class Arithmetic:
     """What to expect of a floating-point type: numbers without a unit are fractions of a scale."""
 
-    tolerance: float  # in onnxruntime; argued by measurement, in CONTRACT "Verifying"
+    tolerance: float  # in onnxruntime; argued by measurement: README, "Verify"
     referee: float  # in float64, where only the rounding of folded weights is left
     unit: float  # unit roundoff
     noise: float  # assumed when it was not measured: 16 roundings (float16, bfloat16: 2)

@@ -26,7 +26,7 @@ _DEFAULT = Settings()
 
 
 def verify(a: Path, b: Path, settings: Settings = _DEFAULT) -> Verdict:
-    """Whether model `b` computes what the original `a` does, on samples; see CONTRACT "Verifying".
+    """Whether model `b` computes what the original `a` does, on samples.
 
     `equal`: same inputs and outputs, and every output within tolerance on every sample.
     `different`: not so, or `b` does not run where `a` does. `unverified`: onnxruntime does not run

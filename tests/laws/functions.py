@@ -1,4 +1,4 @@
-"""The activations of the laws: what each computes, and what THEORY's table says it allows."""
+"""The activations of the laws: what each computes, and what docs/theory.md says it allows."""
 
 from __future__ import annotations
 

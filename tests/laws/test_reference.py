@@ -87,7 +87,7 @@ def test_smallest_hitting_set(demands: list[set[int]]) -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_allow_what_the_table_says(name: str) -> None:
-    """Every ratio of THEORY's table holds on numbers, and no larger family does."""
+    """Every ratio of the table in docs/theory.md holds on numbers, and no larger family does."""
     function = FUNCTIONS[name]
     exact = function.exact
     if exact is None:
