@@ -1,4 +1,4 @@
-"""What every feature is, by docs/theory.md section 1, worked out the slow and plain way.
+"""What every feature is (docs/theory.md, section 1), worked out the slow and plain way.
 
 Values are written as exact linear combinations of atoms: at most one class that varies with the
 input, and constants: 1, and irrational numbers by name. Two features are in one class when the

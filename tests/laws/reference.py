@@ -1,4 +1,4 @@
-"""How small a network can become by docs/theory.md sections 1 to 3: liveness, then the fewest indices.
+"""How small a network can become (docs/theory.md, 1 to 3): liveness, then the fewest indices.
 
 Deliberate limits, as in the issue: those of the facts, and a feature has one carrier. Where some
 reader has no place for a bias, features with different offsets do not share one.
@@ -48,7 +48,7 @@ def _row_reads(facts: Facts, reader: Layer, i: int, keys: list[Hashable]) -> set
 class Expected:
     """The width of every layer after reduction.
 
-    `widths` counts every row of a group as read, as docs/theory.md does. What only rows read that go may
+    `widths` counts every row of a group as read. What only rows read that go may
     go as well, which depends on the indices that are kept; `fewest` counts only rows that any
     choice keeps. A reduction lies between the two, which are nearly always the same.
     """
