@@ -10,7 +10,7 @@ SMALL := build/digits_small.onnx
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check models clean
+.PHONY: help demo test check fuzz models clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -29,6 +29,9 @@ check:  ## lint, format, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+fuzz: $(VENV)/.installed-dev  ## reduce 5,000 random graphs of every operator (about five minutes)
+	$(BIN)/python -m tests.graphs.fuzz --graphs 5000 --seed 0
 
 models: $(VENV)/.installed-models  ## rebuild the sample models (half a minute: two are trained)
 	$(BIN)/python -m sample_models.make

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from lumpcli.analysis import Grants, Liveness, Values, liveness_of, loosen, values_of
 from lumpcli.errors import UsageError
@@ -30,21 +30,42 @@ def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None) -> Plan:
         raise UsageError(f"no pass is called {unknown[0]!r}; there are {', '.join(PASSES)}")
     values = values_of(net, loosen if grants.level == "rounding" else None)
     quotient = Quotient({})
+    planned = net
+    declined: dict[str, str] = {}
     while True:
-        liveness = liveness_of(net, values, quotient)
+        liveness = liveness_of(planned, values, quotient)
         claims = []
         # a later claim replaces an earlier one: what needs no carrier comes last
         for name in ("lumping", "unread", "constant"):
             if passes is None or name in passes:
-                claims += PASSES[name]().propose(net, values, liveness, grants)
+                claims += PASSES[name]().propose(planned, values, liveness, grants)
         needed = {name: liveness.needed[name] | liveness.carried[name] for name in liveness.needed}
-        smaller = compose(net, claims, grants.level == "strict", needed, quotient)
-        done = _widths(net, smaller) == _widths(net, quotient)
+        smaller = compose(planned, claims, grants.level == "strict", needed, quotient)
+        if smaller.fixed or smaller.whole - declined.keys():
+            # what cannot be moved into readers has to be right where it is: more is needed
+            declined |= {name: smaller.declined[name] for name in smaller.whole}
+            planned, quotient = _restricted(planned, smaller.fixed, declined), Quotient({})
+            continue
+        done = _widths(planned, smaller) == _widths(planned, quotient)
         quotient = smaller
-        if done or not _kept_rows_matter(net, quotient):
+        if done or not _kept_rows_matter(planned, quotient):
             break
+    quotient = replace(quotient, declined={**quotient.declined, **declined})
     reduced, rounding = apply(net, quotient)
     return Plan(net, values, liveness, quotient, reduced, rounding)
+
+
+def _restricted(net: Net, fixed: Collection[str], whole: Mapping[str, str]) -> Net:
+    """The net with layers whose biases cannot take anything more, and layers not to be cut."""
+    layers = (
+        replace(
+            layer,
+            bias_fixed=layer.bias_fixed or layer.name in fixed,
+            pinned=layer.pinned or whole.get(layer.name),
+        )
+        for layer in net.layers
+    )
+    return replace(net, layers=tuple(layers))
 
 
 def _widths(net: Net, quotient: Quotient) -> list[int]:
@@ -60,7 +81,7 @@ def _kept_rows_matter(net: Net, quotient: Quotient) -> bool:
     if any(layer.is_dense and layer.bias_fixed for layer in net.layers):
         return bool(quotient.cuts)
     return any(
-        sum(layer.is_dense for layer in group) > 1
+        sum(layer.is_dense for layer in group.layers) > 1
         for group in groups(net)
-        if any(layer.name in quotient.cuts for layer in group)
+        if any(layer.name in quotient.cuts for layer in group.layers)
     )

@@ -1,28 +1,21 @@
-"""Small nets by hand or at random, and what they compute, exactly: over fractions.Fraction.
-
-A feature is a row of values, one per position: terms with `via` and taps read other positions.
-Nothing here uses lumpcli's own arithmetic.
-"""
+"""Small nets by hand, or at random with much redundancy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from lumpcli.ir import Activation, Join, Layer, LayerCut, Net, Output, Quotient, Term
+from lumpcli.ir import Activation, Join, Layer, Net, Output, Symmetry, Term
 
-POSITIONS = 3
 RELU, LINEAR, ABS = Activation("Relu"), Activation(), Activation("Abs")
 LEAKY, SIGN, HALF = Activation("LeakyRelu", (0.5,)), Activation("Sign"), Fraction(1, 2)
 CLIP, RELU6 = Activation("Clip", (-1.0, 1.0)), Activation("Clip", (0.0, 6.0))
 SIGMOID, TANH = Activation("Sigmoid"), Activation("Tanh")
 FREE: dict[str, Any] = {"bias_fixed": False, "bias_dtype": np.dtype(np.float32)}
 F32 = np.dtype(np.float32)
-
-Values = dict[str, Any]  # layer -> (features, positions) of fractions
 
 
 def source(name: str = "x", width: int = 2) -> Layer:
@@ -86,10 +79,19 @@ def moved(name: str, width: int, reads: str, via: str = "unsqueeze") -> Layer:
     return Layer(name, width, (Term(reads, None, diagonal=True, via=via),))
 
 
-def join(name: str, width: int, left: str, right: str, function: str = "Mul") -> Layer:
-    """A function of two layers, feature by feature."""
-    read = tuple(Term(n, None, diagonal=True) for n in (left, right))
-    return Join(name, width, read, function=function)
+def picked(reads: str, features: Any, **more: Any) -> Term:
+    """Some features of a layer, -1 for none."""
+    return Term(reads, None, diagonal=True, select=np.array(features, np.int64), **more)
+
+
+_COMMON = {"Max": Symmetry.HOMOGENEOUS, "Min": Symmetry.HOMOGENEOUS, "Concat": Symmetry.LINEAR}
+
+
+def join(name: str, width: int, *reads: str | Term, function: str = "Mul") -> Layer:
+    """A function of several layers, feature by feature."""
+    read = tuple(Term(t, None, diagonal=True) if isinstance(t, str) else t for t in reads)
+    common = _COMMON.get(function.split()[0], Symmetry.NONE)
+    return Join(name, width, read, function=function, common=common)
 
 
 def net(*layers: Layer) -> Net:
@@ -99,133 +101,6 @@ def net(*layers: Layer) -> Net:
         fields = {f: getattr(last, f) for f in last.__dataclass_fields__}
         last = type(last)(**{**fields, "pinned": "graph output"})
     return Net((*layers[:-1], last), (Output(last.name, last.name),))
-
-
-# --- what a net computes
-
-ACTIVATIONS: dict[str, Callable[..., Fraction]] = {
-    "Identity": lambda z: z,
-    "Relu": lambda z: z if z > 0 else Fraction(0),
-    "LeakyRelu": lambda z, slope: z if z > 0 else z * Fraction(slope),
-    "Abs": lambda z: z if z > 0 else -z,
-    "Sign": lambda z: Fraction((z > 0) - (z < 0)),
-    "Clip": lambda z, low, high: min(max(z, Fraction(low)), Fraction(high)),
-}
-FUNCTIONS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
-    "Mul": lambda a, b: a * b,
-    "Max": max,
-    "Min": min,
-}
-
-
-def exactly(stored: Any) -> Any:
-    """An array of fractions."""
-    flat = [Fraction(float(v)) for v in np.asarray(stored).reshape(-1)]
-    result = np.empty(len(flat), object)
-    result[:] = flat
-    return result.reshape(np.asarray(stored).shape)
-
-
-def activate(activation: Activation, feature: int, z: Fraction) -> Fraction:
-    """The value of an activation, from ONNX's definition."""
-    if activation.slopes is not None:
-        return z if z > 0 else z * Fraction(float(activation.slopes[feature]))
-    return ACTIVATIONS[activation.name](z, *activation.attributes)
-
-
-def _moved(x: Any, steps: int, padded: bool = False) -> Any:
-    result = np.roll(x, -steps, axis=1)
-    if padded and steps:
-        result[:, -steps:] = Fraction(0)
-    return result
-
-
-def _pre_activation(layer: Layer, rows: list[int], values: Values, whole: Values) -> Any:
-    z = np.full((len(rows), POSITIONS), Fraction(0), object)
-    for term in layer.terms:
-        if term.diagonal:
-            x = _moved(values[term.source], len(term.via))
-            for k, i in enumerate(rows):
-                factor = term.scale
-                if term.weight is not None:
-                    stored = Fraction(float(term.weight[i]))
-                    factor = factor / stored if term.inverse else factor * stored
-                z[k] += factor * x[i]
-            continue
-        weight = exactly(term.weight).reshape(layer.width, len(whole[term.source]), -1)
-        for tap in range(weight.shape[2]):
-            x = _moved(whole[term.source], tap, term.padded)
-            z += term.scale * (weight[rows, :, tap] @ x)
-    if layer.bias is not None:
-        z += layer.bias_scale * exactly(layer.bias)[rows, None]
-    return z
-
-
-def evaluate(net: Net, inputs: Values, cuts: Mapping[str, LayerCut] | None = None) -> Values:
-    """The values of every layer; with `cuts`, of the quotient in exact arithmetic.
-
-    Then only kept features have values, and matrices read `ratio * x[carrier] + offset`.
-    """
-    cuts = cuts or {}
-    values: Values = {}
-    whole: Values = {}
-    for layer in net.layers:
-        cut = cuts.get(layer.name)
-        rows = list(range(layer.width)) if cut is None else [int(i) for i in cut.keep]
-        x = np.full((layer.width, POSITIONS), None, object)
-        if not layer.terms:
-            x[rows] = inputs[layer.name]
-        elif isinstance(layer, Join):
-            left, right = (values[t.source] for t in layer.terms)
-            for i in rows:
-                pairs = zip(left[i], right[i], strict=True)
-                x[i] = [FUNCTIONS[layer.function](a, b) for a, b in pairs]
-        else:
-            z = _pre_activation(layer, rows, values, whole)
-            for k, i in enumerate(rows):
-                x[i] = [activate(layer.activation, i, v) for v in z[k]]
-        values[layer.name] = x
-        whole[layer.name] = x if cut is None else _expand(x, cut)
-    return values
-
-
-def _expand(x: Any, cut: LayerCut) -> Any:
-    whole = np.empty_like(x)
-    for i, carrier in enumerate(cut.carrier.tolist()):
-        assert carrier < 0 or carrier in cut.keep
-        whole[i] = cut.offset[i]
-        if carrier >= 0:
-            whole[i] += cut.ratio[i] * x[carrier]
-    return whole
-
-
-def points(net: Net, rng: np.random.Generator) -> Values:
-    """A random rational value for every input and position."""
-    return {
-        layer.name: exactly(rng.integers(-40, 41, (layer.width, POSITIONS))) / Fraction(7)
-        for layer in net.layers
-        if not layer.terms
-    }
-
-
-def outputs(net: Net, values: Values) -> list[Any]:
-    """The values of the graph's outputs."""
-    return [values[o.layer] for o in net.outputs]
-
-
-def same(left: Sequence[Any], right: Sequence[Any]) -> bool:
-    """Whether all values are equal, as fractions."""
-    return all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))
-
-
-def agree(net: Net, quotient: Quotient, rng: np.random.Generator, times: int = 3) -> bool:
-    """Whether the quotient, in exact arithmetic, computes what the net does."""
-    for _ in range(times):
-        inputs = points(net, rng)
-        cut = evaluate(net, inputs, quotient.cuts)
-        if not same(outputs(net, evaluate(net, inputs)), outputs(net, cut)):
-            return False
-    return True
 
 
 # --- at random
@@ -264,7 +139,7 @@ def random_net(rng: np.random.Generator, sources: int = 1, depth: int = 6) -> Ne
         elif kind < 0.25:
             add(each(name, width, times(read[0], -1), other, act=act))
         elif kind < 0.3:
-            add(join(name, width, read[0], other, str(rng.choice(["Mul", "Max"]))))
+            add(join(name, width, read[0], other, function=str(rng.choice(["Mul", "Max"]))))
         elif kind < 0.35:
             add(moved(name, width, read[0]))
         else:

@@ -9,21 +9,8 @@ from lumpcli.analysis import Grants
 from lumpcli.errors import UsageError
 from lumpcli.ir import Term, groups
 from lumpcli.pipeline import plan
-from tests.nets import (
-    LINEAR,
-    RELU,
-    SIGMOID,
-    agree,
-    dense,
-    each,
-    evaluate,
-    net,
-    outputs,
-    points,
-    random_net,
-    same,
-    source,
-)
+from tests.computed import agree, evaluate, outputs, points, same
+from tests.nets import LINEAR, RELU, SIGMOID, dense, each, net, random_net, source
 
 CHUNKS = 6
 
@@ -83,12 +70,13 @@ def permuted(made, rng):
     """The same net with the features of its unpinned groups in another order, ReLUs scaled."""
     order, scale = {}, {}
     for group in groups(made):
-        free = all(layer.pinned is None for layer in group)
-        width = group[0].width
+        free = all(layer.pinned is None for layer in group.layers)
+        width = group.count
         shared = rng.permutation(width) if free else np.arange(width)
-        for layer in group:
+        for layer in group.layers:
+            assert group.slots[layer.name].tolist() == list(range(width))
             order[layer.name] = shared
-            alone = free and len(group) == 1 and layer.activation == RELU
+            alone = free and len(group.layers) == 1 and layer.activation == RELU
             scale[layer.name] = 2.0 ** rng.integers(-2, 3, width) if alone else np.ones(width)
     layers = []
     for layer in made.layers:

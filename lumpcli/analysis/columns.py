@@ -15,10 +15,8 @@ from typing import Protocol
 
 import numpy as np
 
-from lumpcli.analysis.facts import LayerValues
+from lumpcli.analysis.facts import INSIDE, LayerValues
 from lumpcli.ir import Array, Exact, Layer, Term, below, fold, spread, zeros
-
-INSIDE = -2  # the class of "one inside the image": what a constant is behind a padded term
 
 
 class FoldedRows(Protocol):
@@ -91,22 +89,18 @@ class Columns:
         """The folded bias of the given rows, one column: bias plus what constant sources add."""
         terms = np.array([t for t, _, _ in self.shifts], np.int64)
         columns = np.array([c for _, c, _ in self.shifts], np.int64)
-        bias = np.zeros((len(rows), 1))
-        if self.layer.bias is not None:
-            bias[:, 0] = self.layer.bias[rows]
+        bias = self.layer.biases(rows)[:, None]
         block = np.concatenate([bias, self._stored(rows, terms, columns)], axis=1)
         coefficient = [self.layer.bias_scale, *(offset for _, _, offset in self.shifts)]
         return fold(block, coefficient, np.zeros(1, np.int64))
 
     def _stored(self, rows: Array, terms: Array, columns: Array) -> Array:
         if len(self.layer.terms) == 1 and len(columns):
-            only: Array = self.layer.terms[0].flat[np.ix_(rows, columns)]
-            return only
+            return self.layer.terms[0].entries(rows, columns)
         stored = np.empty((len(rows), len(columns)), np.float64)
         for index in np.unique(terms):
             of_term = np.flatnonzero(terms == index)
-            flat = self.layer.terms[index].flat
-            stored[:, of_term] = flat[np.ix_(rows, columns[of_term])]
+            stored[:, of_term] = self.layer.terms[index].entries(rows, columns[of_term])
         return stored
 
 

@@ -130,7 +130,11 @@ def _passes_on(layer: Layer) -> bool:
 
 def _way_of_reading(layer: Layer) -> Hashable:
     """Equal for layers whose folded rows mean the same when they are equal."""
-    kernels = {(t.weight.shape[2:], t.padded, t.via) for t in layer.terms if t.weight is not None}
+    kernels = {
+        (t.weight.shape[2:], t.padded, t.via, t.image if t.padded else "")
+        for t in layer.terms
+        if t.weight is not None
+    }
     if len(kernels) > 1:  # a tap then is not the same for all its sources
         return layer.name
     return layer.activation.name, *kernels

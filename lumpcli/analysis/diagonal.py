@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 
+import numpy as np
+
 from lumpcli.analysis.facts import CONSTANT
+from lumpcli.analysis.moved import Sum, gathered, read
 from lumpcli.analysis.numbering import ONE, Fact, Numbering
 from lumpcli.analysis.shift import ZERO, Shift
-from lumpcli.ir import Join, Layer
+from lumpcli.errors import InternalError
+from lumpcli.ir import Join, Layer, Symmetry
 
 
 def source(numbering: Numbering, layer: Layer) -> list[Fact]:
@@ -15,47 +20,88 @@ def source(numbering: Numbering, layer: Layer) -> list[Fact]:
     return [(numbering.fresh(), ONE, ZERO) for _ in range(layer.width)]
 
 
-def moved(numbering: Numbering, layer: Layer) -> list[Fact]:
-    """The features of the source at other positions: the same facts, on classes of their own."""
-    term = layer.terms[0]
-    facts = numbering.layers[term.source]
-    labels = [
-        c if c == CONSTANT else numbering.number(("moved", term.via, c))
-        for c in facts.class_of.tolist()
-    ]
-    return list(zip(labels, facts.ratio, facts.offset, strict=True))
-
-
 def diagonal(numbering: Numbering, layer: Layer) -> list[Fact]:
     """A function of a sum of multiples of the sources' features."""
-    return [_feature(numbering, layer, i) for i in range(layer.width)]
+    chosen = [term.selected(layer.width).tolist() for term in layer.terms]
+    return [_feature(numbering, layer, i, [c[i] for c in chosen]) for i in range(layer.width)]
 
 
-def _feature(numbering: Numbering, layer: Layer, feature: int) -> Fact:
-    bias = ZERO
+def _feature(numbering: Numbering, layer: Layer, feature: int, chosen: list[list[int]]) -> Fact:
+    total = Sum()
     if layer.bias is not None:
-        bias = Shift(Fraction(float(layer.bias[feature])) * layer.bias_scale)
-    row: dict[int, Fraction] = {}
-    for term in layer.terms:
-        factor = term.factor(feature)
-        facts = numbering.layers[term.source]
-        label = int(facts.class_of[feature])
-        bias += facts.offset[feature] * factor
-        if label != CONSTANT:
-            row[label] = row.get(label, Fraction(0)) + factor * facts.ratio[feature]
-    return numbering.combination(layer, feature, row, bias)
+        stored = float(layer.biases(np.array([feature]))[0])
+        total.bias = Shift(Fraction(stored) * layer.bias_scale)
+    for term, sources in zip(layer.terms, chosen, strict=True):
+        if term.gathers:
+            facts = [numbering.fact(term.source, source) for source in sources]
+            found = gathered(numbering, term, facts)
+            total.bias += found.bias
+            for label, weight in found.row.items():
+                total.add(label, weight)
+            continue
+        for tap, source in enumerate(sources):
+            if source < 0:
+                continue
+            factor = term.factor(feature, tap)
+            found = read(numbering, term, feature, tap, numbering.fact(term.source, source))
+            total.bias += found.bias * factor
+            for label, weight in found.row.items():
+                total.add(label, weight * factor)
+    return numbering.combination(layer, feature, total.row, total.bias)
 
 
 def join(numbering: Numbering, layer: Join) -> list[Fact]:
-    """Products know their factors' ratios; other functions of two only whether both are equal."""
-    return [_joined(numbering, layer, i) for i in range(layer.width)]
+    """Products know their factors' ratios, other functions what ratio all operands have in common.
+
+    InternalError where an operand is computed on the way.
+    """
+    chosen = [term.selected(layer.width)[:, 0].tolist() for term in layer.terms]
+    facts = []
+    for i in range(layer.width):
+        operands = []
+        for term, sources in zip(layer.terms, chosen, strict=True):
+            found = read(numbering, term, i, 0, numbering.fact(term.source, sources[i]))
+            operands.append(_one(found))
+        facts.append(
+            _product(numbering, operands)
+            if layer.function == "Mul"
+            else _function(numbering, layer, operands)
+        )
+    return facts
 
 
-def _joined(numbering: Numbering, layer: Join, feature: int) -> Fact:
-    facts = [numbering.layers[t.source] for t in layer.terms]
-    operands = [(int(f.class_of[feature]), f.ratio[feature], f.offset[feature]) for f in facts]
-    if layer.function != "Mul":
-        return numbering.number((layer.function, *operands)), ONE, ZERO
+_CHOICES: dict[str, Callable[[Iterable[Fraction]], Fraction]] = {"Max": max, "Min": min}
+
+
+def _one(operand: Sum) -> Fact:
+    """A sum of at most one class as a fact."""
+    if len(operand.row) > 1:
+        raise InternalError("an operand of a product is a sum of several classes")
+    for label, weight in operand.row.items():
+        return label, weight, operand.bias
+    return CONSTANT, Fraction(0), operand.bias
+
+
+def _function(numbering: Numbering, layer: Join, operands: list[Fact]) -> Fact:
+    """A function of operands, each divided by the ratio the function hands on."""
+    if layer.function in _CHOICES:
+        if all(operand == operands[0] for operand in operands):
+            return operands[0]
+        if all(label == CONSTANT and not offset.parts for label, _, offset in operands):
+            chosen = _CHOICES[layer.function](offset.rational for _, _, offset in operands)
+            return CONSTANT, Fraction(0), Shift(chosen)
+    scale = ONE
+    if layer.common is not Symmetry.NONE:
+        first = next((o[1] or o[2].rational for o in operands if o[1] or o[2].rational), ONE)
+        scale = layer.common.normaliser(first)
+    scaled = tuple(
+        (c, ratio / scale, offset * (1 / scale), term.image if c == CONSTANT else "")
+        for (c, ratio, offset), term in zip(operands, layer.terms, strict=True)
+    )
+    return numbering.number((layer.function, *scaled)), scale, ZERO
+
+
+def _product(numbering: Numbering, operands: list[Fact]) -> Fact:
     scale = ONE
     others: list[Fact] = []  # whatever is not a rational constant
     for label, ratio, offset in operands:

@@ -10,6 +10,7 @@ from lumpcli.analysis.shift import Shift
 from lumpcli.ir import Array
 
 CONSTANT = -1  # the class of features whose value is their offset
+INSIDE = -2  # the class of "one inside the image": what a constant is behind a padded term
 
 
 @dataclass(frozen=True)

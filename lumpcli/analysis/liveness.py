@@ -13,7 +13,7 @@ import numpy as np
 
 from lumpcli.analysis.columns import Columns, columns_of
 from lumpcli.analysis.facts import CONSTANT, Values
-from lumpcli.ir import Array, Join, Layer, Net, Quotient
+from lumpcli.ir import Array, Layer, Net, Quotient
 
 _BLOCK = 1 << 20  # entries
 
@@ -51,8 +51,16 @@ def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> L
             for source, used in _dense_reads(layer, reading, values).items():
                 read[source] |= used
         else:
-            for source, used in _diagonal_reads(layer, reading):
-                needed[source] |= used
+            # also where reads cancel: a kept feature computes both
+            for term in layer.terms:
+                needed[term.source] |= term.reaches(reading, net[term.source].width)
+        if not layer.is_dense:
+            # a constant may be one only because what varies in its operands cancels
+            fixed = carried[layer.name] & (values[layer.name].class_of == CONSTANT)
+            fixed[np.setdiff1d(np.arange(layer.width), quotient.keep(layer))] = False
+            for term in layer.terms:
+                varies = values[term.source].class_of != CONSTANT
+                needed[term.source] |= term.reaches(fixed, len(varies)) & varies
         for source, used in _offsets_read(layer, live, carried[layer.name], quotient, values):
             kept = quotient.keep(net[source])
             carried[source][kept] |= used[kept]
@@ -61,17 +69,6 @@ def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> L
                 varies = values[source].class_of[kept] != CONSTANT
                 needed[source][kept] |= used[kept] & varies
     return Liveness(read, needed, carried)
-
-
-def _diagonal_reads(layer: Layer, live: Array) -> list[tuple[str, Array]]:
-    """Who is read feature by feature, also where reads cancel: a kept feature computes both."""
-    reads = []
-    for term in layer.terms:
-        used = live
-        if not isinstance(layer, Join) and term.weight is not None:
-            used = live & (term.weight != 0)
-        reads.append((term.source, used))
-    return reads
 
 
 def _offsets_read(
@@ -88,10 +85,11 @@ def _offsets_read(
         shifted = np.array([bool(offset) for offset in values[term.source].offset], bool)
         rows = kept & (live | carried)
         if term.diagonal:
-            found.append((term.source, shifted & rows))
+            found.append((term.source, shifted & term.reaches(rows, len(shifted))))
             continue
         if not layer.bias_fixed and not term.padded:
             rows = kept & live
+            shifted &= values[term.source].class_of != CONSTANT  # the bias takes constants whole
         found.append((term.source, shifted & (term.by_tap[rows] != 0).any(axis=(0, 2))))
     return found
 
@@ -106,6 +104,10 @@ def _dense_reads(layer: Layer, live: Array, values: Values) -> dict[str, Array]:
     for name in {t.source for t in layer.terms}:
         alone = replace(layer, terms=tuple(t for t in layer.terms if t.source == name))
         facts = values[name]
+        if any(term.frozen for term in alone.terms):  # nothing cancels in columns that stay
+            reads[name] = np.full(len(facts.class_of), bool(live.any()))
+            reads[name] &= facts.class_of != CONSTANT
+            continue
         columns = columns_of(alone, {name: facts})
         used = _classes_used(columns, np.flatnonzero(live))
         reads[name] = np.isin(facts.class_of, used) & (facts.class_of != CONSTANT)

@@ -13,7 +13,10 @@ from lumpcli.ir import Layer, Symmetry
 Fact = tuple[int, Fraction, Shift]  # class, ratio, offset
 
 ONE = Fraction(1)
-_STEPS = ("Sign", "Floor", "Ceil", "Round", "ThresholdedRelu")
+_STEPS = (
+    *("Sign", "Floor", "Ceil", "Round", "ThresholdedRelu"),
+    *("QuantizeLinear", "Quant", "BipolarQuant"),
+)
 
 
 @dataclass
@@ -28,6 +31,11 @@ class Numbering:
     known: dict[int, float] = field(default_factory=dict)
     numbers: dict[Hashable, int] = field(default_factory=dict)
     classes: int = 0
+
+    def fact(self, layer: str, feature: int) -> Fact:
+        """The fact on a feature seen before."""
+        facts = self.layers[layer]
+        return int(facts.class_of[feature]), facts.ratio[feature], facts.offset[feature]
 
     def fresh(self) -> int:
         """A class like no other."""
@@ -53,11 +61,14 @@ class Numbering:
         value = layer.activation.at(feature, z.near(self.known))
         if isinstance(value, Fraction) and not z.parts:
             return CONSTANT, Fraction(0), Shift(value * sign)
-        label = self.number(("constant", key, z))
+        lead = ONE
+        if z.parts and layer.symmetry is Symmetry.HOMOGENEOUS and key[0] not in _STEPS:
+            lead = abs(z.parts[0][1])
+        label = self.number(("constant", key, z * (1 / lead)))
         if value is None or (z.parts and key[0] in _STEPS):
             return label, sign, ZERO  # a step could fall on the other side of z
-        self.known[label] = float(value)
-        return CONSTANT, Fraction(0), Shift(Fraction(0), ((label, sign),))
+        self.known[label] = float(value) / float(lead)
+        return CONSTANT, Fraction(0), Shift(Fraction(0), ((label, sign * lead),))
 
     def combination(
         self, layer: Layer, feature: int, row: dict[int, Fraction], bias: Shift

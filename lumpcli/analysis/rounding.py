@@ -43,6 +43,8 @@ def loosen(columns: Columns, rows: Rows, settled: Collection[int]) -> Rows:
 
     `settled` labels stay: their weights are tied to another layer's.
     """
+    if any(t.limits is not None for t in columns.layer.terms):
+        return rows  # integers are not rounded
     symmetry = columns.layer.symmetry
     tied = np.isin(rows.label, np.fromiter(settled, np.int64, len(settled)))
     fewest = 1 if symmetry is Symmetry.LINEAR else 0

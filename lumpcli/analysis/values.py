@@ -40,6 +40,4 @@ def _facts(numbering: Numbering, dense: Dense, layer: Layer) -> list[Fact]:
         return diagonal.join(numbering, layer)
     if layer.is_dense:
         return dense.facts(layer)
-    if layer.terms[0].via:
-        return diagonal.moved(numbering, layer)
     return diagonal.diagonal(numbering, layer)

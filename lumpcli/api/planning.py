@@ -13,7 +13,7 @@ from lumpcli.ir import Layer, Net
 from lumpcli.loader import Host
 from lumpcli.pipeline import Plan, plan
 
-_GROWS = "a constant has other users: cut apart, the file would grow"
+_GROWS = "a constant is repeated, or has other users: cut, the file would grow"
 
 
 def chosen(net: Net, only: Sequence[str], exclude: Sequence[str]) -> Net:
@@ -53,8 +53,11 @@ def plan_export(
         exported = export(host, done.reduced)
         if not exported.grown:
             return done, exported
-        blamed = exported.grown | {t.source for n in exported.grown for t in net[n].terms}
-        free = {n for n in blamed if net[n].pinned is None}
-        if not free:
+        # their columns grow by what is cut before them; only then their rows are to blame
+        sources = {t.source for n in exported.grown for t in net[n].terms}
+        free = [
+            {n for n in blamed if net[n].pinned is None} for blamed in (sources, exported.grown)
+        ]
+        if not any(free):
             raise InternalError("the reduced model would be larger than the original")
-        net = _pinned(net, dict.fromkeys(free, _GROWS))
+        net = _pinned(net, dict.fromkeys(free[0] or free[1], _GROWS))

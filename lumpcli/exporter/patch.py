@@ -11,18 +11,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
-from lumpcli.exporter.tensors import fill_constant, fill_tensor, set_dims
+from lumpcli.exporter.tensors import fill_constant, fill_tensor, set_dims, set_integers
 from lumpcli.ir import Array, Net
-from lumpcli.loader import Host, Site, Use
-
-_CHAIN = ("Identity", "Transpose", "Cast")
+from lumpcli.loader import STEPS, Host, Site, Use
 
 
 @dataclass
 class Exported:
     """A model written back. `external` has the new numbers of tensors whose data lies outside it.
 
-    `grown` are the layers because of which constants take more bytes than before, if they do.
+    `grown` are the layers because of which constants take more bytes than before, if they do: as
+    few as explain it.
     """
 
     model: ModelProto
@@ -39,6 +38,7 @@ class _Wish:
     value: Array
     at_root: Array
     layer: str
+    quantised: bool
 
 
 class _Patch:
@@ -56,27 +56,45 @@ class _Patch:
     def run(self) -> Exported:
         wishes: dict[str, list[_Wish]] = {}
         for site in self.host.sites:
-            value = site.values(self.reduced[site.layer])
+            if self._as_before(site):
+                continue
+            value = site.values(self.reduced)
             if site.stored is None:
                 if value is not None:
                     self._add_input(site, value)
                 continue
             if value is None or _same(value, site.stored.array):
                 continue
+            if site.attribute:
+                self.result.changed = True
+                set_integers(self.model.graph.node[site.node], site.attribute, value)
+                continue
             root = site.stored.root
             at_root = np.ascontiguousarray(site.stored.at_root(value))
             use = Use(site.node, site.slot)
             wide = value.astype(site.stored.dtype)  # what the user of a widened constant reads
-            wishes.setdefault(root, []).append(_Wish(use, wide, at_root, site.layer))
+            quantised = site.stored.quantum is not None
+            wish = _Wish(use, wide, at_root, site.layer, quantised)
+            wishes.setdefault(root, []).append(wish)
         blame: list[tuple[int, set[str]]] = []
         for root, wanted in wishes.items():
             before = self.bytes
             self._change(root, wanted)
             blame.append((self.bytes - before, {w.layer for w in wanted}))
-        if self.bytes > 0:
-            self.result.grown = max(blame, key=lambda b: b[0])[1]
+        for growth, layers in sorted(blame, key=lambda b: -b[0]):
+            if self.bytes > 0:
+                self.result.grown |= layers
+                self.bytes -= growth
         self._fix_types()
         return self.result
+
+    def _as_before(self, site: Site) -> bool:
+        """Whether sizes or indices are still right, in whatever way they are written."""
+        if site.role not in ("extent", "indices"):
+            return False
+        names = {extent.layer for extent in site.extents} or {site.layer}
+        names |= {term.source for name in names for term in self.host.net[name].terms}
+        return all(self.reduced[name].width == self.host.net[name].width for name in names)
 
     # --- constants
 
@@ -94,6 +112,9 @@ class _Patch:
         if all(use in asked for use in self._users(root)) and self._write(root, kinds[0]):
             kinds = kinds[1:]
         for kind in kinds:
+            if kind[0].quantised:  # its numbers are made on the way: nothing can take their place
+                self.result.grown |= {wish.layer for wish in kind}
+                continue
             name = self._add_initializer(root, kind[0].value)
             for wish in kind:
                 self.model.graph.node[wish.use.node].input[wish.use.slot] = name
@@ -104,7 +125,11 @@ class _Patch:
         for use in self.host.graph.uses.get(tensor, []):
             if use.node >= 0:
                 node = self.host.graph.proto.node[use.node]
-                if node.op_type in _CHAIN and self.host.weights.get(node.output[0]) is not None:
+                if (
+                    node.op_type in STEPS
+                    and use.slot == 0
+                    and self.host.weights.any(node.output[0]) is not None
+                ):
                     found += self._users(node.output[0])
                     continue
             found.append(use)
@@ -158,7 +183,7 @@ class _Patch:
         name = self.host.graph.proto.node[wish.use.node].input[wish.use.slot]
         while name not in self.shapes:
             self.shapes[name] = ()
-            stored = self.host.weights.get(name)
+            stored = self.host.weights.any(name)
             if stored is None or stored.root == name:
                 break
             name = self.host.graph.proto.node[self.host.graph.producer[name]].input[0]
@@ -196,14 +221,14 @@ class _Patch:
                     shape.dim.add().dim_value = size
         stale = []
         for place, info in enumerate(self.model.graph.value_info):
-            names, axis = self.host.axes.get(info.name, ((), 0))
-            before = sum(self.host.net[name].width for name in names)
-            after = sum(self.reduced[name].width for name in names)
+            name, axis = self.host.axes.get(info.name, ("", None))
+            before = self.host.net[name].width if name else 0
+            after = self.reduced[name].width if name else 0
             if info.name in self.shapes:
                 stale.append(place)
             elif after != before:
                 dims = info.type.tensor_type.shape.dim
-                known = len(dims) >= -axis and dims[axis].HasField("dim_value")
+                known = axis is not None and len(dims) >= -axis and dims[axis].HasField("dim_value")
                 if known and dims[axis].dim_value == before:
                     dims[axis].dim_value = after
                 else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import AttributeProto, NodeProto, TensorProto, helper, numpy_helper
 
 from lumpcli.ir import Array
 
@@ -53,3 +53,12 @@ def fill_constant(node: NodeProto, value: Array) -> None:
     else:
         fresh = helper.make_attribute("value", numpy_helper.from_array(np.ascontiguousarray(value)))
         attribute.CopyFrom(fresh)
+
+
+def set_integers(node: NodeProto, name: str, value: Array) -> None:
+    """Give an attribute of integers, one or a list, other values."""
+    attribute = next(a for a in node.attribute if a.name == name)
+    if attribute.type == AttributeProto.INT:
+        attribute.i = int(value.reshape(-1)[0])
+    else:
+        attribute.ints[:] = value.tolist()

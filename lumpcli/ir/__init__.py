@@ -15,8 +15,8 @@ from lumpcli.ir.exact import (
     zeros,
 )
 from lumpcli.ir.folding import Rounding, apply
-from lumpcli.ir.groups import groups, pin_of
-from lumpcli.ir.net import Join, Layer, Net, Output, Term
+from lumpcli.ir.groups import Group, groups
+from lumpcli.ir.net import Join, Layer, Moments, Net, Output, Term
 from lumpcli.ir.quotient import Claim, LayerCut, Quotient
 
 __all__ = [
@@ -24,9 +24,11 @@ __all__ = [
     "Array",
     "Claim",
     "Exact",
+    "Group",
     "Join",
     "Layer",
     "LayerCut",
+    "Moments",
     "Net",
     "Output",
     "Quotient",
@@ -42,7 +44,6 @@ __all__ = [
     "integers",
     "leaky",
     "leaky_key",
-    "pin_of",
     "round_fraction",
     "round_once",
     "scaled",

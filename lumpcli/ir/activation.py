@@ -145,7 +145,25 @@ def _hard_sigmoid(z: Fraction, alpha: float, beta: float) -> Fraction:
     return max(Fraction(0), min(Fraction(1), Fraction(alpha) * z + Fraction(beta)))
 
 
-_RATIONAL: dict[str, Callable[..., Fraction]] = {
+def _integer(z: Fraction, scale: float, zero: float, low: int, high: int) -> Fraction | None:
+    """`z / scale + zero`, rounded and clamped; None where rounding elsewhere might differ."""
+    exact = z / Fraction(scale) + Fraction(zero)
+    nearest = Fraction(round(exact))
+    if abs(abs(exact - nearest) - Fraction(1, 2)) < _NEAR_A_TIE * max(Fraction(1), abs(exact)):
+        return None
+    return max(Fraction(low), min(Fraction(high), nearest))
+
+
+def _quant(
+    z: Fraction, scale: float, zero: float, low: int, high: int, mode: str
+) -> Fraction | None:
+    whole = _integer(z, scale, zero, low, high) if mode == "ROUND" else None
+    return None if whole is None else (whole - Fraction(zero)) * Fraction(scale)
+
+
+_NEAR_A_TIE = Fraction(1, 10**5)
+
+_RATIONAL: dict[str, Callable[..., Fraction | None]] = {
     "Identity": lambda z: z,
     "Relu": lambda z: max(z, Fraction(0)),
     "LeakyRelu": lambda z, slope: z if z > 0 else Fraction(slope) * z,
@@ -159,6 +177,8 @@ _RATIONAL: dict[str, Callable[..., Fraction]] = {
     "Floor": lambda z: Fraction(math.floor(z)),
     "Ceil": lambda z: Fraction(math.ceil(z)),
     "Round": lambda z: Fraction(round(z)),
+    "QuantizeLinear": _integer,
+    "Quant": _quant,
 }
 
 

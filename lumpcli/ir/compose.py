@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,12 +11,12 @@ import numpy as np
 from lumpcli.errors import InternalError
 from lumpcli.ir.exact import Array
 from lumpcli.ir.folding import apply
-from lumpcli.ir.groups import groups, pin_of
+from lumpcli.ir.groups import Group, groups
 from lumpcli.ir.hitting import hitting_set
 from lumpcli.ir.net import Layer, Net
 from lumpcli.ir.quotient import Claim, LayerCut, Quotient
 from lumpcli.ir.storable import Storage
-from lumpcli.ir.table import Table, table_of
+from lumpcli.ir.table import Table, keep_apart, table_of
 
 _WHOLE = "what its readers would have to store would overflow, or be rounded at level strict"
 
@@ -58,7 +58,9 @@ def compose(
         tally = apply(net, quotient)[1]
         readers = tally.overflow | (tally.inexact if strict else set())
         if not readers:
-            return quotient
+            found = {layer.name for layer in net.layers if layer.bias_fixed}
+            more = frozenset(limits.fixed - found)
+            return replace(quotient, fixed=more, whole=frozenset(limits.whole))
         sources = {t.source for name in readers for t in net[name].terms if not t.diagonal}
         if not readers <= limits.fixed:
             limits.fixed |= readers
@@ -72,38 +74,66 @@ def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quoti
     cuts: dict[str, LayerCut] = {}
     declined: dict[str, str] = {}
     for group in reversed(groups(net)):  # readers first: only their kept rows matter
-        if pin_of(group) is not None:
+        if group.pinned:
             continue
-        whole = [layer.name for layer in group if layer.name in limits.whole]
+        whole = [layer.name for layer in group.layers if layer.name in limits.whole]
         if whole:
             declined |= dict.fromkeys(whole, _WHOLE)
             continue
-        read = [layer for layer in group if any(True for _ in net.dense_readers(layer.name))]
-        tables = []
-        for layer in read:
-            fixed: list[Array] = []
-            others: list[Array] = []
-            for reader, index in net.dense_readers(layer.name):
-                term = reader.terms[index]
-                takes_no_bias = reader.name in limits.fixed or term.padded
-                used = _rows_used(reader, cuts, limits.needed)
-                (fixed if takes_no_bias else others).append(term.by_tap[used])
-            tables.append(table_of(layer, claims.get(layer.name, []), fixed, others))
+        read = [layer for layer in group.layers if any(True for _ in net.dense_readers(layer.name))]
+        tables = [_table(net, layer, claims.get(layer.name, []), cuts, limits) for layer in read]
         storages = [Storage(net, layer, limits.strict) for layer in read]
-        keep, carriers = _keep(limits.within.keep(group[0]), tables, storages)
+        slots, carriers = _keep(net, group, limits.within, tables, storages)
         for layer, table in zip(read, tables, strict=True):
             if table.declined:
                 declined[layer.name] = table.declined
-        emptied = len(keep) == 0
-        keep = np.zeros(1, np.int64) if emptied else keep
-        if len(keep) == group[0].width:
+        if slots.all() and not _constants_move(group, read, carriers, limits.needed):
             continue
-        for layer, table, carrier in zip(read, tables, carriers, strict=True):
-            cuts[layer.name] = _cut(table, keep, carrier, emptied)
-        for layer in group:
-            if layer.name not in cuts:
-                cuts[layer.name] = _unread_cut(layer, keep, emptied)
+        carried = {
+            layer.name: (table, carrier)
+            for layer, table, carrier in zip(read, tables, carriers, strict=True)
+        }
+        for layer in group.layers:
+            keep = np.flatnonzero(slots[group.slots[layer.name]])
+            if layer.name in carried:
+                cuts[layer.name] = _cut(keep, *carried[layer.name])
+            elif len(keep) < layer.width:
+                cuts[layer.name] = _unread_cut(layer, keep)
+        for layer in _emptied(group, read, tables, carriers):
+            if layer.name in cuts:
+                cuts[layer.name] = replace(cuts[layer.name], emptied=True)
+    if all(len(cut.keep) == len(cut.carrier) for cut in cuts.values()):
+        cuts = {}  # no feature goes: then all constants may stay where they are
     return Quotient(cuts, declined, limits.needed)
+
+
+def _constants_move(
+    group: Group, read: Sequence[Layer], carriers: Sequence[Array], needed: Mapping[str, Array]
+) -> bool:
+    """Whether readers rely on constants moving into their biases, though no feature goes."""
+    return not group.forced.all() and any(
+        bool(((carrier < 0) & ~needed[layer.name]).any())
+        for layer, carrier in zip(read, carriers, strict=True)
+        if layer.name in needed
+    )
+
+
+def _table(
+    net: Net, layer: Layer, claims: Sequence[Claim], cuts: dict[str, LayerCut], limits: _Limits
+) -> Table:
+    fixed: list[Array] = []
+    others: list[Array] = []
+    blocks: set[int] = set()
+    for reader, index in net.dense_readers(layer.name):
+        term = reader.terms[index]
+        takes_no_bias = reader.name in limits.fixed or term.padded
+        used = _rows_used(reader, cuts, limits.needed)
+        (fixed if takes_no_bias else others).append(term.by_tap[used])
+        blocks.add(term.blocks)
+    table = table_of(layer, claims, fixed, others, blocks - {1})
+    if any(reader.terms[index].frozen for reader, index in net.dense_readers(layer.name)):
+        keep_apart(table)
+    return table
 
 
 def _rows_used(reader: Layer, cuts: dict[str, LayerCut], needed: Mapping[str, Array]) -> Array:
@@ -113,24 +143,83 @@ def _rows_used(reader: Layer, cuts: dict[str, LayerCut], needed: Mapping[str, Ar
 
 
 def _keep(
-    among: Array, tables: Sequence[Table], storages: Sequence[Storage]
+    net: Net, group: Group, within: Quotient, tables: Sequence[Table], storages: Sequence[Storage]
 ) -> tuple[Array, list[Array]]:
-    """The indices a group keeps of some, and per layer who carries each feature (-1: nobody)."""
+    """The slots (count,) bool a group keeps; per layer who carries each feature (-1: nobody)."""
+    among = group.kept((layer, within.keep(layer)) for layer in group.layers)
     for table, storage in zip(tables, storages, strict=True):
         storage.take_apart(table)
-    while tables:
-        preference = np.zeros(len(tables[0].label))
+    while True:
+        preference = np.zeros(group.count)
+        demands = []
         for table, storage in zip(tables, storages, strict=True):
-            preference += storage.preference(table, alone=len(tables) == 1)
-        labels = [np.full(len(table.label), -1) for table in tables]
-        for label, table in zip(labels, tables, strict=True):
-            label[among] = table.label[among]
-        keep = hitting_set(labels, preference)
-        carriers = [_carriers(t, s, keep) for t, s in zip(tables, storages, strict=True)]
+            slots = group.slots[storage.layer.name]
+            cost = storage.preference(table, alone=len(tables) == 1)
+            preference += np.bincount(slots, cost, group.count)
+            demands.append((slots, np.where(among[slots], table.label, -1)))
+        kept = hitting_set(demands, group.forced, preference)
+        kept = _complete(net, group, kept, among, preference)
+        carriers = [
+            _carriers(t, s, np.flatnonzero(kept[group.slots[s.layer.name]]))
+            for t, s in zip(tables, storages, strict=True)
+        ]
         found = [carrier for carrier in carriers if carrier is not None]
         if len(found) == len(carriers):
-            return keep, found
-    return np.zeros(0, np.int64), []
+            return kept, found
+
+
+def _complete(net: Net, group: Group, kept: Array, among: Array, preference: Array) -> Array:
+    """Some more slots, so that no layer is left without features, nor blocks of unequal size."""
+    empty = [layer for layer in group.layers if not kept[group.slots[layer.name]].any()]
+    if empty:
+        every = [
+            (slots, np.where(among[slots], 0, -1))
+            for slots in (group.slots[layer.name] for layer in empty)
+        ]
+        kept = hitting_set(every, kept, preference)
+    blocks = list(_blocks(net, group))
+    loose = [(n, t) for n in group.layers for t in n.terms if t.diagonal and t.blocks > 1]
+    count = -1
+    while count != (count := int(kept.sum())):
+        for layer, number in blocks:
+            parts = group.slots[layer.name].reshape(number, -1)
+            _fill(kept, parts, among, preference)
+        for layer, term in loose:
+            own, sources = group.slots[layer.name], group.slots[term.source]
+            parts = own.reshape(len(sources), -1)
+            active = kept[sources] | kept[parts].any(axis=1)
+            kept[sources[active]] = True
+            _fill(kept, parts[active], among, preference)
+    return kept
+
+
+def _fill(kept: Array, parts: Array, among: Array, preference: Array) -> None:
+    """Keep as many slots in each part as in the fullest one, and at least one."""
+    wanted = max(1, int(kept[parts].sum(axis=1).max()))
+    for part in parts:
+        for slot in sorted(part[among[part]].tolist(), key=lambda s: (preference[s], s)):
+            if int(kept[part].sum()) >= wanted:
+                break
+            kept[slot] = True
+
+
+def _blocks(net: Net, group: Group) -> Iterator[tuple[Layer, int]]:
+    """The layers of which as many features have to stay in each of some blocks."""
+    for layer in group.layers:
+        counts = {term.blocks for term in layer.terms if not term.diagonal}
+        counts |= {r.terms[t].blocks for r, t in net.dense_readers(layer.name)}
+        counts.add(layer.parts)
+        yield from ((layer, count) for count in sorted(counts - {1}))
+
+
+def _emptied(
+    group: Group, read: Sequence[Layer], tables: Sequence[Table], carriers: Sequence[Array]
+) -> list[Layer]:
+    """The layers of which nothing is needed."""
+    useful = group.forced.copy()
+    for layer, table, carrier in zip(read, tables, carriers, strict=True):
+        useful[group.slots[layer.name][carrier[(table.label >= 0) & (carrier >= 0)]]] = True
+    return [layer for layer in group.layers if not useful[group.slots[layer.name]].any()]
 
 
 def _carriers(table: Table, storage: Storage, keep: Array) -> Array | None:
@@ -157,25 +246,18 @@ def _carriers(table: Table, storage: Storage, keep: Array) -> Array | None:
     return carrier
 
 
-def _cut(table: Table, keep: Array, carrier: Array, emptied: bool) -> LayerCut:
+def _cut(keep: Array, table: Table, carrier: Array) -> LayerCut:
     ratio, offset = [Fraction(0)] * len(carrier), list(table.offset)
     for i, k in enumerate(carrier.tolist()):
         if k >= 0:
             ratio[i] = table.ratio[i] / table.ratio[k]
             offset[i] = table.offset[i] - ratio[i] * table.offset[k]
-    return LayerCut(
-        keep,
-        carrier,
-        tuple(ratio),
-        tuple(offset),
-        tuple(table.kind),
-        emptied,
-        table.irrational,
-    )
+    kinds = tuple(table.kind)
+    return LayerCut(keep, carrier, tuple(ratio), tuple(offset), kinds, irrational=table.irrational)
 
 
-def _unread_cut(layer: Layer, keep: Array, emptied: bool) -> LayerCut:
+def _unread_cut(layer: Layer, keep: Array) -> LayerCut:
     """A layer of the group that only its group reads: cut like the others, nothing to carry."""
     n = layer.width
     none = (Fraction(0),) * n
-    return LayerCut(keep, np.full(n, -1), none, none, ("tied",) * n, emptied)
+    return LayerCut(keep, np.full(n, -1), none, none, ("tied",) * n)

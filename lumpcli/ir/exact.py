@@ -151,7 +151,7 @@ def round_once(exact: Exact, dtype: np.dtype[Any]) -> tuple[Array, Array]:
             wide = np.ldexp(mantissa.astype(np.float64), shift)
             stored = narrow(wide, dtype)
             return stored, stored.astype(np.float64) != wide
-    stored = np.empty(mantissa.shape, dtype)
+    stored = np.empty(mantissa.shape, np.int64 if dtype.kind == "i" else dtype)
     inexact = np.zeros(mantissa.shape, bool)
     for index in np.ndindex(*mantissa.shape):
         stored[index], inexact[index] = round_fraction(exact.value(*index), dtype)
@@ -179,7 +179,13 @@ def _mantissa_is_even(number: float) -> bool:
 
 
 def narrow(wide: Array, dtype: np.dtype[Any]) -> Array:
-    """float64 to `dtype` with one rounding (bfloat16's own conversion may round twice)."""
+    """float64 to `dtype` with one rounding (bfloat16's own conversion may round twice).
+
+    Integers keep room: whether their stored type holds them is for the caller to say.
+    """
+    if dtype.kind == "i":
+        with np.errstate(invalid="ignore"):
+            return np.rint(wide).astype(np.int64)
     with np.errstate(over="ignore", under="ignore"):
         if dtype.kind == "f":
             return wide.astype(dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -26,6 +27,7 @@ class Rounding:
     rounded: int = 0
     overflow: set[str] = field(default_factory=set)  # layers in which a weight became infinite
     inexact: set[str] = field(default_factory=set)  # layers in which something was rounded
+    impossible: int = 0  # integers out of range, or that would not be whole
 
 
 def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) -> Array:
@@ -43,6 +45,8 @@ def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) ->
     members, owners, starts = _joined(cut)
     used = np.zeros(cut.keep.size, bool)
     used[np.searchsorted(cut.keep, cut.carrier[cut.carrier >= 0])] = True
+    if term.frozen:
+        return result
     result[:, ~used] = 0
     ends = np.append(starts[1:], len(members))
     step = max(1, _BLOCK // max(len(rows), 1))
@@ -55,12 +59,20 @@ def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) ->
         stored, inexact = round_once(
             fold(flat, ratios, starts[first:last] - starts[first]), weight.dtype
         )
+        if weight.dtype.kind == "i":
+            tally.impossible += int(inexact.sum()) + int(_beyond(stored, term.limits).sum())
         columns = np.moveaxis(stored.reshape(len(rows), -1, last - first), 1, 2)
         place = np.searchsorted(cut.keep, owners[first:last])
         result[:, place] = columns.reshape(len(rows), last - first, *weight.shape[2:])
         tally.folded += stored.size
         tally.rounded += int(inexact.sum())
     return result
+
+
+def _beyond(numbers: Array, limits: tuple[int, int] | None) -> Array:
+    """Which numbers an integer type cannot hold."""
+    low, high = limits if limits is not None else (-math.inf, math.inf)
+    return np.asarray((numbers < low) | (numbers > high))
 
 
 def _joined(cut: LayerCut) -> tuple[Array, Array, Array]:
@@ -100,12 +112,12 @@ def fold_bias(
     factors = [Fraction(1)]
     uncertain = np.zeros(len(rows), bool)
     for term, feature, offset, irrational in shifts:
-        columns = slice(feature * term.taps, (feature + 1) * term.taps)
-        block.append(term.flat[rows, columns].astype(np.float64))
+        columns = np.arange(feature * term.taps, (feature + 1) * term.taps)
+        block.append(term.entries(rows, columns).astype(np.float64))
         factors += [offset * term.scale / layer.bias_scale] * term.taps
         if irrational:
             uncertain |= (block[-1] != 0).any(axis=1)
-    if layer.bias_fixed or dtype is None:
+    if layer.bias_fixed or dtype is None or layer.bias_units is not None:
         added = fold(np.concatenate(block[1:], axis=1), factors[1:], np.zeros(1, np.int64))
         matters = True if needed is None else needed[rows, None]
         if (matters & (added.mantissa != 0)).any():
@@ -114,12 +126,16 @@ def fold_bias(
     exact = fold(np.concatenate(block, axis=1), factors, np.zeros(1, np.int64))
     stored, inexact = round_once(exact, dtype)
     inexact[uncertain] = True
+    if dtype.kind == "i":
+        limits = np.iinfo(dtype)
+        tally.impossible += int(inexact.sum())
+        tally.impossible += int(_beyond(stored, (limits.min, limits.max)).sum())
     if layer.bias is None and not stored.any() and not inexact.any():
         return None
     changed = stored[:, 0].astype(np.float64) != bias[rows].astype(np.float64)
     tally.folded += int((changed | inexact[:, 0]).sum())
     tally.rounded += int(inexact.sum())
-    return stored[:, 0]
+    return stored[:, 0].astype(dtype)
 
 
 def apply(net: Net, quotient: Quotient) -> tuple[Net, Rounding]:
@@ -134,18 +150,20 @@ def _apply_layer(layer: Layer, quotient: Quotient, tally: Rounding) -> Layer:
     cuts = [quotient.cuts.get(t.source) for t in layer.terms]
     if layer.name not in quotient.cuts and all(c is None for c in cuts):
         return layer
-    rounded_before = tally.rounded
+    rounded_before, impossible_before = tally.rounded, tally.impossible
     terms = []
     for term, cut in zip(layer.terms, cuts, strict=True):
-        weight = term.weight
-        if not term.diagonal:
+        if term.diagonal:
+            terms.append(_sliced(term, rows, cut))
+        else:
+            scale = None if term.row_scale is None else term.row_scale[rows]
             weight = fold_term(term, rows, cut, tally)
-        elif weight is not None:
-            weight = weight[rows]
-        terms.append(replace(term, weight=weight))
+            terms.append(replace(term, weight=weight, row_scale=scale))
     bias = fold_bias(layer, rows, cuts, tally, quotient.needed.get(layer.name))
     if tally.rounded > rounded_before:
         tally.inexact.add(layer.name)
+    if tally.impossible > impossible_before:
+        tally.overflow.add(layer.name)
     numbers: list[Any] = [t.weight for t in terms if not t.diagonal] + [bias]
     for array in numbers:
         if array is not None and not np.isfinite(array.astype(np.float64)).all():
@@ -153,4 +171,38 @@ def _apply_layer(layer: Layer, quotient: Quotient, tally: Rounding) -> Layer:
     activation = layer.activation
     if activation.slopes is not None:
         activation = Activation(activation.name, activation.attributes, activation.slopes[rows])
-    return replace(layer, width=len(rows), terms=tuple(terms), bias=bias, activation=activation)
+    return replace(
+        layer,
+        width=len(rows),
+        terms=tuple(terms),
+        bias=bias,
+        activation=activation,
+        bias_units=None if layer.bias_units is None else layer.bias_units[rows],
+        tied=None if layer.tied is None else layer.tied[rows],
+    )
+
+
+def _sliced(term: Term, rows: Array, cut: LayerCut | None) -> Term:
+    """Some rows of a diagonal term, after the cut of its source."""
+    select = term.select
+    if select is not None:
+        select = select[rows]
+        if cut is not None:
+            place = np.full(len(cut.carrier) + 1, -1)
+            place[cut.keep] = np.arange(len(cut.keep))
+            moved = place[select]  # -1, for none, finds the last entry
+            if ((moved < 0) & (select >= 0)).any():
+                raise InternalError(f"a kept feature reads one of {term.source} that is cut")
+            select = moved
+    moments = term.moments
+    if moments is not None:
+        moments = replace(moments, mean=moments.mean[rows], variance=moments.variance[rows])
+    return replace(
+        term,
+        weight=None if term.weight is None else term.weight[rows],
+        select=select,
+        at=None if term.at is None else term.at[rows],
+        row_scale=None if term.row_scale is None else term.row_scale[rows],
+        blocks=term.blocks if term.blocks == 1 or cut is None else len(cut.keep),
+        moments=moments,
+    )

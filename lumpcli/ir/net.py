@@ -22,11 +22,28 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Moments:
+    """What a batch normalisation measured: it divides `x - mean` by `sqrt(variance + epsilon)`."""
+
+    mean: Array  # (n,)
+    variance: Array  # (n,)
+    epsilon: Fraction
+
+
+@dataclass(frozen=True)
 class Term:
     """What a layer reads from one source: `scale * weight @ x_source`.
 
-    Dense: `weight` is (n, n_source, *taps). Diagonal (skip, scale): feature i reads feature i alone
-    and `weight` is (n,), or None for ones; `inverse` divides by it.
+    Dense: `weight` is (n, n_source, *taps); with `blocks`, it is zero outside that many blocks
+    along its diagonal, all of one size (a grouped convolution). Integers are stored numbers of a
+    quantised model, each within `limits`; they stand for themselves times `row_scale` (n,).
+
+    Diagonal (skip, scale, depthwise): feature i reads feature i alone, or feature `select[i]`
+    (-1: none), at tap `at[i]` where features differ in what they read of it. `weight` is (n,) or
+    (n, *taps), None for ones; `inverse` divides by it. A `select` of two axes (n, taps) reads
+    another feature per tap. `broadcast`: all read one feature, which is not cut together with them.
+    In `blocks` (depthwise with several outputs per channel) as many features have to stay for each
+    source feature that stays.
     """
 
     source: str
@@ -36,18 +53,74 @@ class Term:
     scale: Fraction = Fraction(1)
     padded: bool = False  # also reads zeros from outside the image
     via: str = ""  # what moves the positions between source and reader; "" when nothing does
+    symmetry: Symmetry = Symmetry.LINEAR  # how that commutes with a ratio
+    image: str = ""  # how large the source's images are: what constants become depends on that
+    blocks: int = 1
+    row_scale: Array | None = None
+    limits: tuple[int, int] | None = None
+    frozen: bool = False  # the weights, ones, are the operator's own: no column may change
+    select: Array | None = None
+    at: Array | None = None
+    broadcast: bool = False
+    moments: Moments | None = None
 
-    def factor(self, feature: int) -> Fraction:
-        """What a diagonal term multiplies a feature by."""
+    def factor(self, feature: int, tap: int = 0) -> Fraction:
+        """What a diagonal term multiplies a feature by, but for its moments."""
         if self.weight is None:
             return self.scale
-        stored = Fraction(float(self.weight[feature]))
+        row = self.weight[feature]
+        stored = Fraction(float(row if self.weight.ndim == 1 else row.reshape(-1)[tap]))
+        if self.row_scale is not None:
+            stored *= Fraction(float(self.row_scale[feature]))
         return self.scale / stored if self.inverse else self.scale * stored
+
+    def selected(self, width: int) -> Array:
+        """The source features a diagonal term of that width reads (width, taps); -1: none."""
+        if self.select is None:
+            return np.broadcast_to(np.arange(width)[:, None], (width, self.taps))
+        if self.select.ndim == 1:
+            return np.broadcast_to(self.select[:, None], (width, self.taps))
+        return self.select
+
+    def reaches(self, features: Array, source_width: int) -> Array:
+        """The source features (source_width,) that some features (n,) bool of a layer read."""
+        used = features[:, None] & np.ones(self.taps, bool)
+        if self.weight is not None:
+            used = used & (self.weight.reshape(len(self.weight), -1) != 0)
+        chosen = self.selected(len(features))
+        reached = np.zeros(source_width, bool)
+        reached[chosen[used & (chosen >= 0)]] = True
+        return reached
+
+    @property
+    def tied(self) -> bool:
+        """Whether a feature and what it reads stay or go together."""
+        return self.diagonal and not self.broadcast and self.blocks == 1
+
+    @property
+    def gathers(self) -> bool:
+        """Whether a feature is made of one source feature per position."""
+        return self.select is not None and self.select.ndim == 2
+
+    @property
+    def plain(self) -> bool:
+        """Whether feature i reads feature i, at its own position."""
+        return self.diagonal and self.select is None and not self.via
 
     @property
     def taps(self) -> int:
-        """How many columns a dense term has per source feature."""
-        return 1 if self.weight is None else int(np.prod(self.weight.shape[2:], dtype=np.int64))
+        """How many columns a term has per source feature; a diagonal one: per feature."""
+        if self.diagonal and self.select is not None and self.gathers:
+            return int(self.select.shape[1])
+        axis = 1 if self.diagonal else 2
+        return 1 if self.weight is None else int(np.prod(self.weight.shape[axis:], dtype=np.int64))
+
+    def entries(self, rows: Array, columns: Array) -> Array:
+        """Entries of a dense weight (rows, columns of `flat`), as the numbers they stand for."""
+        some: Array = self.flat[np.ix_(rows, columns)]
+        if self.row_scale is None:
+            return some
+        return some.astype(np.float64) * self.row_scale[rows, None].astype(np.float64)
 
     @property
     def weight_type(self) -> np.dtype[Any] | None:
@@ -81,10 +154,14 @@ class Layer:
     terms: tuple[Term, ...] = ()
     bias: Array | None = None  # (n,)
     bias_scale: Fraction = Fraction(1)
+    bias_units: Array | None = None  # (n,): what stored biases are multiples of, each its own
     bias_fixed: bool = True  # the file has no place for (another) bias
     bias_dtype: np.dtype[Any] | None = None  # type a new bias would have, when there is none
     activation: Activation = field(default_factory=Activation)
     pinned: str | None = None  # why it may not be cut
+    tied: Array | None = None  # (n,): features with equal labels are kept, or cut, together
+    parts: int = 1  # as many features have to stay in each of so many parts of one size
+    listed: bool = True  # whether reports name it; a constant seen as a layer is not
     nodes: tuple[str, ...] = ()  # names of the nodes it was made from
     operators: tuple[str, ...] = ()
 
@@ -92,6 +169,13 @@ class Layer:
     def is_dense(self) -> bool:
         """Whether the layer has rows of weights over whole layers."""
         return any(not t.diagonal for t in self.terms)
+
+    def biases(self, rows: Array) -> Array:
+        """The biases of some rows (rows,) in float64, but for `bias_scale`."""
+        if self.bias is None:
+            return np.zeros(len(rows))
+        stored = self.bias[rows].astype(np.float64)
+        return stored if self.bias_units is None else stored * self.bias_units[rows]
 
     @property
     def symmetry(self) -> Symmetry:
@@ -101,9 +185,13 @@ class Layer:
 
 @dataclass(frozen=True)
 class Join(Layer):
-    """Features `f(a_i, b_i)` of two layers, named by `terms`; `function` is ONNX's Mul, Max, ..."""
+    """Features `f(a_i, b_i, ...)` of several layers, named by `terms`.
+
+    `function` is ONNX's Mul, Max, ...; `common` says which ratio of all operands it hands on.
+    """
 
     function: str = "Mul"
+    common: Symmetry = Symmetry.NONE
 
 
 @dataclass(frozen=True)
@@ -150,7 +238,7 @@ class Net:
     @property
     def dense_layers(self) -> list[Layer]:
         """The layers with rows of weights: those a user thinks of as layers."""
-        return [layer for layer in self.layers if layer.is_dense]
+        return [layer for layer in self.layers if layer.is_dense and layer.listed]
 
 
 def _check(layer: Layer, seen: dict[str, Layer]) -> None:
@@ -164,7 +252,12 @@ def _check(layer: Layer, seen: dict[str, Layer]) -> None:
             raise InternalError(f"{layer.name} reads {term.source}, which does not come before it")
         shape = None if term.weight is None else term.weight.shape
         if term.diagonal:
-            fits = source.width == layer.width and shape in (None, (layer.width,))
+            fits = shape is None or shape[0] == layer.width
+            if term.select is None:
+                fits = fits and source.width == layer.width
+            else:
+                inside = int(term.select.max(initial=-1)) < source.width
+                fits = fits and len(term.select) == layer.width and inside
         else:
             fits = shape is not None and shape[:2] == (layer.width, source.width)
         if not fits:

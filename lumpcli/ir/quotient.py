@@ -61,12 +61,16 @@ class Quotient:
     """The cuts of the layers that are cut; layers not named stay whole.
 
     `declined` says, per layer, why something claimed was not cut. `needed` are, per layer, the
-    features (n,) whose values anybody needs; layers not named are needed whole.
+    features (n,) whose values anybody needs; layers not named are needed whole. `fixed` are the
+    layers whose biases turned out to be unable to take more, `whole` those that cannot be cut since
+    their readers could not store the result.
     """
 
     cuts: Mapping[str, LayerCut]
     declined: Mapping[str, str] = field(default_factory=dict)
     needed: Mapping[str, Array] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
+    whole: frozenset[str] = frozenset()
 
     def keep(self, layer: Layer) -> Array:
         """The kept indices of a layer."""

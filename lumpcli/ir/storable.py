@@ -14,7 +14,7 @@ from lumpcli.ir.net import Layer, Net
 from lumpcli.ir.quotient import LayerCut
 from lumpcli.ir.table import Table
 
-_OVERFLOW = "a folded weight would overflow its stored type"
+_OVERFLOW = "a folded weight would overflow its stored type, or not be an integer"
 _ROUNDED = "a folded weight would have to be rounded (level strict)"
 _MOST_CARRIERS = 8  # tried per class
 
@@ -39,7 +39,7 @@ class Storage:
         tally = Rounding()
         for reader, index in self.readers:
             folded = fold_term(reader.terms[index], np.arange(reader.width), cut, tally)
-            if not np.isfinite(folded.astype(np.float64)).all():
+            if tally.impossible or not np.isfinite(folded.astype(np.float64)).all():
                 return np.inf
         return np.inf if self.strict and tally.rounded else tally.rounded
 
@@ -63,6 +63,8 @@ class Storage:
     def may_fail(self, table: Table) -> bool:
         """A cheap bound: could a sum of multiples of a reader's weights not be stored?"""
         if self.strict:
+            return True
+        if any(reader.terms[index].limits for reader, index in self.readers):
             return True
         ratios = [abs(r) for r in table.ratio if r]
         growth = self.layer.width * max(ratios, default=1) / Fraction(min(ratios, default=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -43,15 +43,21 @@ class Table:
 
 
 def table_of(
-    layer: Layer, claims: Sequence[Claim], fixed: Sequence[Array], others: Sequence[Array] = ()
+    layer: Layer,
+    claims: Sequence[Claim],
+    fixed: Sequence[Array],
+    others: Sequence[Array] = (),
+    blocks: Iterable[int] = (),
 ) -> Table:
     """The claims on a layer in one table.
 
     `fixed` are the weights (rows, width, taps) of readers that cannot store another bias: where
     offsets would have to go there, features with them keep a carrier. `others` are those of the
-    other readers.
+    other readers. `blocks` are in how many blocks readers see the layer: each block needs carriers
+    of its own.
     """
     n = layer.width
+    blocks = sorted(set(blocks))
     table = Table(np.arange(n), [Fraction(1)] * n, [Fraction(0)] * n, ["kept"] * n)
     for claim in claims:
         table.irrational |= claim.irrational
@@ -63,8 +69,37 @@ def table_of(
             table.ratio[i], table.offset[i] = claim.ratio[k], claim.offset[k]
             table.kind[i] = claim.kind
     if fixed and any(table.offset):
-        _carry_offsets(table, fixed, others)
+        _carry_offsets(table, fixed, others, blocks)
+    for count in blocks:
+        _unread_in_blocks(table, count, [*fixed, *others], bool(fixed))
+        asked = table.label >= 0
+        block = np.arange(n) // (n // count)
+        table.label[asked] = table.label[asked] * count + block[asked]
     return table
+
+
+def _unread_in_blocks(table: Table, count: int, readers: Sequence[Array], fixed: bool) -> None:
+    """Find the parts of classes that cancel in one block, though they do not in another."""
+    n = len(table.label) if readers else 0
+    found: dict[tuple[int, int], list[int]] = {}
+    for i, label in enumerate(table.label[:n].tolist()):
+        if label >= 0:
+            found.setdefault((label, i // (n // count)), []).append(i)
+    for members in found.values():
+        claimed = all(table.kind[i] not in ("kept", "constant") for i in members)
+        if not claimed or (fixed and any(table.offset[i] for i in members)):
+            continue
+        if _cancels(members, [table.ratio[i] for i in members], readers):
+            table.label[members] = -1
+
+
+def keep_apart(table: Table) -> None:
+    """Give every feature but zeros a carrier of its own, for readers whose columns are fixed."""
+    for i in range(len(table.label)):
+        zero = table.kind[i] == "constant" and table.label[i] < 0 and not table.offset[i]
+        if not zero:
+            table.label[i], table.kind[i] = i, "kept"
+            table.ratio[i], table.offset[i] = Fraction(1), Fraction(0)
 
 
 def _shifted_classes(claim: Claim) -> set[int]:
@@ -74,12 +109,14 @@ def _shifted_classes(claim: Claim) -> set[int]:
     return {int(c) for c, offset in zip(claim.classes, claim.offset, strict=True) if offset}
 
 
-def _carry_offsets(table: Table, fixed: Sequence[Array], others: Sequence[Array]) -> None:
+def _carry_offsets(
+    table: Table, fixed: Sequence[Array], others: Sequence[Array], blocks: Sequence[int]
+) -> None:
     """Give every offset that matters to the fixed readers a carrier.
 
-    Members of a class share one where they have the same offset per value, and constants are
-    multiples of one another. What cancels needs none: an unread class each of whose parts does,
-    a part that does in all readers, constants that do.
+    Each of the `blocks` needs carriers of its own. Members of a class share one where they have the
+    same offset per value, and constants are multiples of one another. What cancels needs none: an
+    unread class each of whose parts does, a part that does in all readers, constants that do.
     """
     n = len(table.label)
     constants = [i for i in range(n) if table.label[i] < 0 and table.offset[i]]
@@ -104,10 +141,15 @@ def _carry_offsets(table: Table, fixed: Sequence[Array], others: Sequence[Array]
             fresh += 1
             for i in members:
                 table.offset[i] = table.offset[i] if gone else Fraction(0)
-    if constants and not _cancels(constants, [table.offset[i] for i in constants], fixed):
+    together: dict[tuple[int, ...], list[int]] = {}
+    for i in constants:
+        together.setdefault(tuple(i // (n // count) for count in blocks), []).append(i)
+    for members in together.values():
+        if _cancels(members, [table.offset[i] for i in members], fixed):
+            continue
         table.declined = _NO_BIAS
-        table.label[constants] = fresh
-        for i in constants:
+        table.label[members] = fresh
+        for i in members:
             table.ratio[i], table.offset[i] = table.offset[i], Fraction(0)
 
 

@@ -4,6 +4,7 @@ from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, Use, all_tensors, descr
 from lumpcli.loader.host import Host, load
 from lumpcli.loader.site import Site
 from lumpcli.loader.weights import (
+    STEPS,
     Stored,
     Weights,
     external_file,
@@ -14,6 +15,7 @@ from lumpcli.loader.weights import (
 
 __all__ = [
     "DEFAULT_DOMAINS",
+    "STEPS",
     "Graph",
     "Host",
     "Site",

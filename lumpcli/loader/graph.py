@@ -7,9 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
@@ -18,7 +16,8 @@ from lumpcli.errors import InputError
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
 _T = onnx.TensorProto
-_FLOATS = (_T.FLOAT, _T.DOUBLE, _T.FLOAT16, _T.BFLOAT16)
+FLOATS = (_T.FLOAT, _T.DOUBLE, _T.FLOAT16, _T.BFLOAT16)
+Shapes = dict[str, list[int | str | None]]  # a string stands for an unknown, but fixed, size
 
 
 @dataclass(frozen=True)
@@ -232,46 +231,3 @@ def describe(node: NodeProto) -> str:
     label = node.name or next(iter(node.output), "")
     domain = f"{node.domain}." if node.domain not in DEFAULT_DOMAINS else ""
     return f"{domain}{node.op_type} {label!r}"
-
-
-Shapes = dict[str, list[int | None]]
-
-
-def shapes(graph: Graph) -> tuple[Shapes, dict[str, np.dtype[Any]]]:
-    """Static shapes, and types, as far as onnx can infer them from inputs and operators.
-
-    Runs on a skeleton without large weights. Shapes the file claims for inner tensors and outputs
-    are not trusted: stale ones exist.
-    """
-    skeleton = ModelProto()
-    skeleton.ir_version = graph.model.ir_version
-    skeleton.opset_import.extend(graph.model.opset_import)
-    skeleton.functions.extend(graph.model.functions)
-    proto = skeleton.graph
-    proto.name = "skeleton"
-    proto.node.extend(graph.proto.node[n] for n in graph.order)
-    inputs = {i.name for i in graph.proto.input}
-    proto.input.extend(graph.proto.input)
-    for tensor in graph.proto.initializer:
-        small = len(tensor.dims) <= 1 and not tensor.external_data
-        if small and tensor.data_type in (onnx.TensorProto.INT64, onnx.TensorProto.INT32):
-            proto.initializer.append(tensor)
-        elif tensor.name not in inputs:
-            info = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-            proto.input.append(info)
-    for output in graph.proto.output:
-        proto.output.add(name=output.name)
-    try:
-        inferred = onnx.shape_inference.infer_shapes(skeleton, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
-        inferred = proto  # what the inputs say is all that is known
-    found: Shapes = {}
-    types: dict[str, np.dtype[Any]] = {}
-    for info in [*inferred.input, *inferred.value_info, *inferred.output]:
-        tensor = info.type.tensor_type
-        if tensor.elem_type in _FLOATS:
-            types[info.name] = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
-        if tensor.HasField("shape"):
-            dims = tensor.shape.dim
-            found[info.name] = [d.dim_value if d.HasField("dim_value") else None for d in dims]
-    return found, types

@@ -12,7 +12,7 @@ from onnx import ModelProto, NodeProto, TensorProto
 from lumpcli.errors import InputError
 from lumpcli.ir import Net
 from lumpcli.loader.graph import Graph, all_tensors, describe, index, read_model
-from lumpcli.loader.handlers import HANDLERS, READ_JOINED
+from lumpcli.loader.handlers import HANDLERS, OTHERS, READ_SIZES
 from lumpcli.loader.site import Site
 from lumpcli.loader.trace import Trace, is_default
 from lumpcli.loader.weights import Weights, external_file, location_of
@@ -22,8 +22,9 @@ from lumpcli.loader.weights import Weights, external_file, location_of
 class Host:
     """A model with the net laid over it; `path` is None for a model in memory.
 
-    `sites` say where the net's numbers are stored, `axes` which tensors hold the features of layers
-    and along which axis (from the end), `notes` what lumpcli did not understand, a line each.
+    `sites` say where the net's numbers are stored, `axes` which tensors hold the features of which
+    layer and along which axis (from the end; None: along several), `notes` what lumpcli did not
+    understand, a line each.
     """
 
     path: Path | None
@@ -31,7 +32,7 @@ class Host:
     weights: Weights
     net: Net
     sites: tuple[Site, ...]
-    axes: dict[str, tuple[tuple[str, ...], int]]
+    axes: dict[str, tuple[str, int | None]]
     notes: tuple[str, ...]
 
     @property
@@ -87,8 +88,8 @@ def _lay(
             notes.append(reason)
     net, sites = trace.finish()
     axes = {
-        name: (tuple(view.layer.tensor for view in trace.parts(name)), trace.parts(name)[0].axis)
-        for name in (*trace.views, *trace.concats)
+        name: (view.layer.tensor, view.axis if len(view.axes) == 1 else None)
+        for name, view in (*trace.views.items(), *trace.spreads.items())
     }
     return Host(path, graph, weights, net, tuple(sites), axes, tuple(notes))
 
@@ -116,19 +117,26 @@ def _visit(trace: Trace, node: NodeProto) -> str | None:
 
     The reason is told where something understood is pinned, or where weights stay unseen.
     """
-    handler = HANDLERS.get(node.op_type) if is_default(node) else None
-    malformed = _malformed(trace, node) if handler is not None else None
+    if node.output and all(name in trace.sizes for name in node.output):
+        return None
+    local = any((f.domain, f.name) == (node.domain, node.op_type) for f in trace.functions)
+    handler = None
+    if not local:
+        own = OTHERS.get((node.domain, node.op_type))
+        handler = HANDLERS.get(node.op_type) if is_default(node) else own
+    malformed = _malformed(trace, node) if handler is not None and is_default(node) else None
     reason = malformed
-    joined = any(name in trace.concats for name in node.input)
-    if handler is not None and joined and node.op_type not in READ_JOINED:
-        reason = "it reads several layers joined by Concat"
-    elif handler is not None and malformed is None:
+    if node.op_type not in READ_SIZES or not is_default(node):
+        for name in node.input:
+            if name in trace.sizes:
+                trace.pin(name, f"{describe(node)} computes with its width")
+    if handler is not None and malformed is None:
         reason = handler(trace)
         if reason is None:
             return None
     because = f" ({reason})" if reason else ""
+    pins = False
     for name in node.input:
-        trace.pin(name, f"its output is read by {describe(node)}{because}")
-    pins = any(trace.parts(name) for name in node.input)
-    telling = pins or malformed or node.op_type in ("Gemm", "MatMul")
+        pins |= trace.pin(name, f"its output is read by {describe(node)}{because}")
+    telling = pins or malformed or node.op_type in ("Gemm", "MatMul", "Conv", "ConvTranspose")
     return f"{describe(node)}{because}" if reason and telling else None

@@ -7,192 +7,180 @@ on under another name, or decline with a reason; then the layers the node reads 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from onnx import NodeProto, helper
 
-from lumpcli.ir import Activation, Array, Join, Layer, Net, Output, Term
-from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, describe, shapes
+from lumpcli.ir import Activation, Net, Output, Symmetry, Term
+from lumpcli.loader.draft import Draft, DraftSite, View, one_axis, settled
+from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, describe
+from lumpcli.loader.lookup import Lookup
 from lumpcli.loader.site import Role, Site
-from lumpcli.loader.weights import FLOATS, Stored, Weights
+from lumpcli.loader.weights import Stored, Weights
 
 
-@dataclass
-class Draft:
-    """A layer in the making; `tensor` is its output so far."""
-
-    tensor: str
-    width: int
-    terms: list[tuple[Draft, Term]] = field(default_factory=list)
-    bias: Array | None = None
-    bias_scale: Fraction = Fraction(1)
-    bias_fixed: bool = True
-    bias_dtype: np.dtype[Any] | None = None
-    activation: Activation | None = None
-    function: str | None = None  # of a join
-    pinned: str | None = None
-    nodes: list[NodeProto] = field(default_factory=list)
-    sites: list[tuple[int, int, Role, Stored | None, bool, int]] = field(default_factory=list)
-
-    @property
-    def open(self) -> bool:
-        """Whether a bias or an activation may still become part of it."""
-        moved = len(self.terms) == 1 and bool(self.terms[0][1].via)
-        return bool(self.terms) and self.activation is None and self.function is None and not moved
-
-
-@dataclass(frozen=True)
-class View:
-    """A tensor that holds the features of a layer, along `axis` (counted from the end)."""
-
-    layer: Draft
-    axis: int
-
-
-class Trace:
-    """The net so far, and the questions a handler may ask about the graph."""
+class Trace(Lookup):
+    """The net so far."""
 
     def __init__(self, graph: Graph, weights: Weights) -> None:
-        self.graph = graph
-        self.weights = weights
-        self.shapes, self.types = shapes(graph)
+        super().__init__(graph, weights)
         self.drafts: list[Draft] = []
-        self.views: dict[str, View] = {}
-        self.concats: dict[str, tuple[View, ...]] = {}  # tensors that join the features of several
-        self.graph_inputs = {i.name for i in graph.proto.input} - set(weights.tensors)
-        self.number = -1  # of the node being handled
+        self._unfolded: dict[tuple[str, int], Draft] = {}
 
-    # --- questions
+    # --- the features of a tensor
 
-    @property
-    def opset(self) -> int:
-        """The version of the default operator set."""
-        return self.graph.opset
-
-    def rank(self, tensor: str) -> int | None:
-        """The rank of a tensor, where known."""
-        stored = self.weights.get(tensor)
-        if stored is not None:
-            return stored.array.ndim
-        shape = self.shapes.get(tensor)
-        return None if shape is None else len(shape)
-
-    def dtype(self, tensor: str) -> np.dtype[Any] | None:
-        """The type of a tensor's elements, where known."""
-        return self.types.get(tensor)
-
-    def constant(self, tensor: str) -> Stored | None:
-        """A constant tensor, or None."""
-        return self.weights.get(tensor) if tensor else None
-
-    def numbers(self, tensor: str) -> Stored | None:
-        """A constant tensor of finite floats, or None."""
-        stored = self.constant(tensor)
-        if stored is None or helper.np_dtype_to_tensor_dtype(stored.array.dtype) not in FLOATS:
-            return None
-        return stored if np.isfinite(stored.array.astype(np.float64, copy=False)).all() else None
-
-    def why_no_numbers(self, tensor: str) -> str:
-        """Why `numbers` says None."""
-        stored = self.constant(tensor)
-        if tensor in self.weights.overridable:
-            return f"{tensor!r} may be overridden by the caller (see --freeze-initializers)"
-        if stored is None:
-            return f"{tensor!r} is computed, or stored in a way lumpcli does not read"
-        if helper.np_dtype_to_tensor_dtype(stored.array.dtype) not in FLOATS:
-            return f"{tensor!r} is of type {stored.array.dtype}"
-        return f"{tensor!r} has NaN or infinite entries"
-
-    def parts(self, tensor: str) -> tuple[View, ...]:
-        """The layers whose features a tensor holds, one after the other."""
+    def along(self, tensor: str, axis: int) -> View | None:
+        """The features that lie along an axis of a tensor; None when those along it are unknown."""
         view = self.views.get(tensor)
-        return self.concats.get(tensor, ()) if view is None else (view,)
+        if view is not None:
+            return view if view.axis == axis else None
+        spread = self.spreads.get(tensor)
+        if spread is None or axis not in spread.axes:
+            return None
+        if (tensor, axis) not in self._unfolded:
+            self._unfolded[tensor, axis] = self._unfold(tensor, spread, spread.axes.index(axis))
+        return one_axis(self._unfolded[tensor, axis], axis)
 
-    def sources(self, tensor: str, width: int, axis: int) -> list[Draft]:
-        """The layers a matrix reads along an axis of a tensor, in the order of its columns."""
-        joined = self.concats.get(tensor, ())
-        fits = all(view.axis == axis for view in joined)
-        if joined and fits and sum(view.layer.width for view in joined) == width:
-            return [view.layer for view in joined]
-        return [self.features(tensor, width, axis)]
+    def _unfold(self, tensor: str, spread: View, place: int) -> Draft:
+        """A layer of the features along one axis, each made of all those along the others."""
+        assert spread.split is not None
+        spread.split.decide(place)
+        sizes = spread.split.sizes
+        order = np.arange(spread.layer.width).reshape(sizes)
+        select = np.moveaxis(order, place, 0).reshape(sizes[place], -1)
+        others = [size for number, size in enumerate(sizes) if number != place]
+        key = f"unfold axes {spread.axes}, keep {place}, others {others}"
+        term = Term("", None, diagonal=True, select=select, via=key)
+        name = self.own(f"{tensor} (axis {spread.axes[place]})")
+        draft = Draft(name, sizes[place], [(spread.layer, term)])
+        self.drafts.append(draft)
+        return draft
 
     def features(self, tensor: str, width: int, axis: int) -> Draft:
         """The layer whose features lie along an axis of a tensor; a source if unknown."""
-        view = self.views.get(tensor)
-        if view is not None and view.axis == axis and view.layer.width == width:
+        view = self.along(tensor, axis)
+        if view is not None and view.layer.width == width:
             return view.layer
-        if self.parts(tensor):
+        known = self.view(tensor) is not None
+        if known:
             self.pin(tensor, f"{describe(self.node)} reads it along another axis")
         kind = "graph input" if tensor in self.graph_inputs else "not made by a layer"
-        name = tensor if not self.parts(tensor) else f"{tensor} (axis {axis})"
-        known = next((d for d in self.drafts if d.tensor == name and d.width == width), None)
-        if known is None:
-            known = Draft(name, width, pinned=kind)
-            self.drafts.append(known)
-            if not self.parts(tensor):
-                self.views[tensor] = View(known, axis)
-        return known
+        name = self.own(f"{tensor} (axis {axis})") if known else tensor
+        found = next((d for d in self.drafts if d.tensor == name and d.width == width), None)
+        if found is None:
+            found = Draft(name, width, pinned=kind)
+            self.drafts.append(found)
+            if not known:
+                self.views[tensor] = one_axis(found, axis)
+        return found
 
-    @property
-    def node(self) -> NodeProto:
-        """The node being handled."""
-        node: NodeProto = self.graph.proto.node[self.number]
-        return node
+    def source(self, name: str, width: int, reason: str) -> Draft:
+        """A layer of which nothing is known."""
+        name = self.own(name)
+        found = next((d for d in self.drafts if d.tensor == name), None)
+        if found is not None and found.width != width:
+            return self.source(f"{name} ({width})", width, reason)
+        if found is None:
+            found = Draft(name, width, pinned=reason)
+            self.drafts.append(found)
+        return found
 
     # --- actions
 
-    def pin(self, tensor: str, reason: str) -> None:
-        """Say why the layers behind a tensor may not be cut; the first reason stays."""
-        for view in self.parts(tensor):
-            view.layer.pinned = view.layer.pinned or reason
+    def pin(self, tensor: str, reason: str) -> bool:
+        """Say why the layers behind a tensor may not be cut; the first reason stays.
+
+        Where the tensor says how large others are, those are meant whose width it tells. Returns
+        whether there are any.
+        """
+        views = [self.view(tensor)]
+        for size in self.sizes.get(tensor, []):
+            for other, axis in size.of:
+                measured = self.view(other)
+                views.append(measured if measured is not None and axis in measured.axes else None)
+        for view in views:
+            if view is not None:
+                view.layer.pinned = view.layer.pinned or reason
+        return any(view is not None for view in views)
 
     def extend(self, tensor: str) -> Draft | None:
         """The layer behind a tensor, if this node may become part of it: nobody else reads it."""
-        view = self.views.get(tensor)
+        view = self.view(tensor)
         if view is None or not view.layer.open or view.layer.tensor != tensor:
             return None
         return view.layer if self.graph.sole_use(tensor) else None
 
-    def grow(self, draft: Draft, axis: int) -> None:
+    def grow(self, draft: Draft, view: View) -> None:
         """Make this node part of a layer: its output is now the layer's."""
         draft.tensor = self.node.output[0]
         draft.nodes.append(self.node)
-        self.views[draft.tensor] = View(draft, axis)
+        self.hold(View(draft, view.axes, view.split))
 
-    def layer(self, width: int, terms: Sequence[tuple[Draft, Term]], axis: int) -> Draft:
-        """A new layer made by this node."""
-        draft = Draft(self.node.output[0], width, list(terms), nodes=[self.node])
+    def hold(self, view: View, output: int = 0) -> None:
+        """The node's output holds these features."""
+        held = self.views if len(view.axes) == 1 else self.spreads
+        held[self.node.output[output]] = view
+
+    def layer(
+        self,
+        width: int,
+        terms: Sequence[tuple[Draft, Term]],
+        axis: int,
+        *,
+        output: int = 0,
+        name: str = "",
+    ) -> Draft:
+        """A new layer made by this node; with a `name`, one on the way to its output."""
+        draft = Draft(name or self.node.output[output], width, list(terms), nodes=[self.node])
         self.drafts.append(draft)
-        self.views[draft.tensor] = View(draft, axis)
+        if not name:
+            self.hold(one_axis(draft, axis), output)
+        return draft
+
+    def over(self, view: View, terms: Sequence[tuple[Draft, Term]]) -> Draft:
+        """A new layer that reads feature by feature; its features lie where those of `view` do."""
+        name = self.node.output[0]
+        draft = self.layer(view.layer.width, terms, -1, name=name)
+        self.hold(View(draft, view.axes, view.split))
         return draft
 
     def activate(self, tensor: str, activation: Activation) -> None:
         """Apply a function to a tensor's features: as part of their layer, or of a new one."""
-        view = self.views.get(tensor)
+        view = self.view(tensor)
         if view is None:
             return
         draft = self.extend(tensor)
         if draft is not None:
-            self.grow(draft, view.axis)
+            self.grow(draft, view)
         else:
-            term = Term("", None, diagonal=True)
-            draft = self.layer(view.layer.width, [(view.layer, term)], view.axis)
+            draft = self.over(view, [(view.layer, Term("", None, diagonal=True))])
         draft.activation = activation
 
     def alias(self, tensor: str) -> None:
         """This node passes features on as they are."""
-        if tensor in self.concats:
-            self.concats[self.node.output[0]] = self.concats[tensor]
-        else:
-            self.views[self.node.output[0]] = self.views[tensor]
+        view = self.view(tensor)
+        if view is not None:
+            self.hold(view)
 
-    def moved(self, view: View, axis: int) -> Draft:
-        """This node passes features on at other positions."""
-        term = Term("", None, diagonal=True, via=self.node.output[0])
-        return self.layer(view.layer.width, [(view.layer, term)], axis)
+    def moved(
+        self,
+        view: View,
+        axes: int | Sequence[int],
+        key: str = "",
+        symmetry: Symmetry = Symmetry.LINEAR,
+        padded: bool = False,
+    ) -> Draft:
+        """This node passes features on at other positions, or a function of several positions.
+
+        Nodes of equal `key` do the same; without one it is like no other.
+        """
+        via = key or f"{self.node.op_type} {self.node.output[0]}"
+        image = self.image(self.node.input[0])
+        term = Term("", None, diagonal=True, via=via, symmetry=symmetry, padded=padded, image=image)
+        draft = self.layer(view.layer.width, [(view.layer, term)], -1, name=self.node.output[0])
+        self.hold(View(draft, (axes,) if isinstance(axes, int) else tuple(axes), view.split))
+        return draft
 
     def site(
         self,
@@ -205,7 +193,7 @@ class Trace:
         axis: int = -1,
     ) -> None:
         """Remember where numbers of a layer are stored."""
-        draft.sites.append((self.number, slot, role, stored, transposed, axis))
+        draft.sites.append(DraftSite(self.number, slot, role, stored, transposed, axis))
 
     # --- the end
 
@@ -218,36 +206,12 @@ class Trace:
                 outputs.append(Output(info.name, self.views[info.name].layer.tensor))
         for name in self.graph.captured:
             self.pin(name, "read inside a subgraph")
-        layers = tuple(_freeze(d) for d in self.drafts)
-        sites = [
-            Site(node, slot, d.tensor, role, stored, transposed, axis)
-            for d in self.drafts
-            for node, slot, role, stored, transposed, axis in d.sites
-        ]
-        return Net(layers, tuple(outputs)), sites
-
-
-def _freeze(draft: Draft) -> Layer:
-    terms = tuple(
-        Term(source.tensor, t.weight, t.diagonal, t.inverse, t.scale, t.padded, t.via)
-        for source, t in draft.terms
-    )
-    common: dict[str, Any] = {
-        "name": draft.tensor,
-        "width": draft.width,
-        "terms": terms,
-        "bias": draft.bias,
-        "bias_scale": draft.bias_scale,
-        "bias_fixed": draft.bias_fixed,
-        "bias_dtype": draft.bias_dtype,
-        "activation": draft.activation or Activation(),
-        "pinned": draft.pinned,
-        "nodes": tuple(n.name for n in draft.nodes if n.name),
-        "operators": tuple(n.op_type for n in draft.nodes),
-    }
-    if draft.function is not None:
-        return Join(**common, function=draft.function)
-    return Layer(**common)
+        for view in self.spreads.values():
+            if view.split is not None and view.split.cut is None:
+                reason = "its features lie along several axes"
+                view.split.layer.pinned = view.split.layer.pinned or reason
+        layers = tuple(draft.freeze() for draft in self.drafts)
+        return Net(layers, tuple(outputs)), settled(self.drafts)
 
 
 def attributes_of(node: NodeProto) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from lumpcli.errors import InputError
 from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, all_tensors
+from lumpcli.loader.quantum import QONNX, Quantum, dequantized, rounded
 
 Array = npt.NDArray[Any]
 # numbers smaller than a byte are packed
@@ -21,27 +22,39 @@ _BITS = {
     for name, bits in {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}.items()
     if hasattr(TensorProto, name)  # the last two are young
 }
-_STEPS = ("Identity", "Transpose", "Cast")
+STEPS = (
+    *("Identity", "Transpose", "Cast", "Unsqueeze", "Squeeze"),
+    *("DequantizeLinear", "Quant"),
+)
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A constant tensor: its value, the tensor at its root, and how it is transposed on the way.
+    """A constant tensor: its value, the tensor at its root, and how the axes change on the way.
 
     `array` has the type the root is stored in, `dtype` is the tensor's own: a Cast may widen it.
+    `steps` are transpositions ("Transpose", permutation), or ("Unsqueeze" or "Squeeze", axes).
     """
 
     name: str
     array: Array
     root: str
     dtype: np.dtype[Any]
-    permutations: tuple[tuple[int, ...], ...] = ()
+    steps: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    quantum: Quantum | None = None  # of integers: `array` are those, the zero taken away
 
     def at_root(self, value: Array) -> Array:
         """What the root must hold for the tensor to have this value."""
-        for permutation in reversed(self.permutations):
-            value = value.transpose(np.argsort(permutation))
+        for step, axes in reversed(self.steps):
+            if step == "Transpose":
+                value = value.transpose(np.argsort(axes))
+            elif step == "Unsqueeze":
+                value = np.squeeze(value, axes)
+            elif step == "Quantum" and self.quantum is not None:
+                value = self.quantum.at_root(value)
+            else:
+                value = np.expand_dims(value, axes)
         return value
 
 
@@ -62,10 +75,15 @@ class Weights:
 
     def get(self, name: str) -> Stored | None:
         """The constant called `name`; None when it is none, or of a kind lumpcli does not read."""
+        found = self.any(name)
+        return None if found is None or found.quantum is not None else found
+
+    def any(self, name: str) -> Stored | None:
+        """The constant called `name`, which may be integers that stand for numbers."""
         chain = [name]  # what it is made from, so that the last can be read first
         while chain[-1] not in self._found and chain[-1] in self.graph.producer:
             node = self.graph.proto.node[self.graph.producer[chain[-1]]]
-            if node.op_type not in _STEPS or not node.input:
+            if node.op_type not in STEPS or not node.input:
                 break
             chain.append(node.input[0])
         for link in reversed(chain):
@@ -90,13 +108,16 @@ class Weights:
 
     def _of_node(self, name: str, node: NodeProto) -> Stored | None:
         if node.domain not in DEFAULT_DOMAINS:
-            return None
+            quant = node.op_type == "Quant" and node.domain in QONNX
+            return self._quantised(name, node) if quant else None
+        if node.op_type == "DequantizeLinear":
+            return self._quantised(name, node)
         if node.op_type == "Constant":
             array = constant_array(node, self.graph.folders)
             return None if array is None else Stored(name, array, name, array.dtype)
-        if node.op_type not in (*_STEPS, "ConstantOfShape"):
+        if node.op_type not in (*STEPS, "ConstantOfShape"):
             return None
-        source = self.get(node.input[0])
+        source = self.any(node.input[0])
         if source is None:
             return None
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
@@ -109,14 +130,61 @@ class Weights:
             return replace(source, name=name)
         if node.op_type == "Transpose":
             axes = tuple(attributes.get("perm") or reversed(range(source.array.ndim)))
-            turned = (*source.permutations, axes)
-            return replace(
-                source, name=name, array=source.array.transpose(axes), permutations=turned
-            )
+            steps = (*source.steps, ("Transpose", axes))
+            quantum = source.quantum
+            if quantum is not None:
+                quantum = replace(quantum, axis=axes.index(quantum.axis))
+            turned = source.array.transpose(axes)
+            return replace(source, name=name, array=turned, steps=steps, quantum=quantum)
+        if source.quantum is not None:
+            return None
+        if node.op_type in ("Unsqueeze", "Squeeze"):
+            return self._of_other_rank(name, node.op_type, source, self._axes(node, attributes))
         if node.op_type == "Cast" and attributes["to"] in FLOATS and _is_float(source.array):
             dtype = helper.tensor_dtype_to_np_dtype(attributes["to"])
             return replace(source, name=name, dtype=dtype) if widens(source.dtype, dtype) else None
         return None
+
+    def _quantised(self, name: str, node: NodeProto) -> Stored | None:
+        """Integers behind a DequantizeLinear, or a Quant of constants."""
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        told = [self.get(n) if n else None for n in node.input]
+        if any(stored is None for stored, n in zip(told, node.input, strict=True) if n):
+            return None
+        arrays = [stored.array for stored in told if stored is not None]
+        number = self.graph.producer[name]
+        source = told[0]
+        assert source is not None
+        if node.op_type == "DequantizeLinear":
+            zero = arrays[2] if len(arrays) > 2 else None
+            axis = attributes.get("axis", 1)
+            if attributes.get("block_size") or source.steps:
+                return None
+            found = dequantized(number, source.array, arrays[1], zero, axis)
+        else:
+            found = rounded(number, arrays, attributes)
+        if found is None:
+            return None
+        steps = (*source.steps, ("Quantum", ()))
+        return Stored(name, found[0], source.root, np.dtype(np.float32), steps, found[1])
+
+    def _axes(self, node: NodeProto, attributes: dict[str, Any]) -> tuple[int, ...]:
+        """The axes of a Squeeze or Unsqueeze, as an attribute (before opset 13) or an input."""
+        if "axes" in attributes:
+            return tuple(attributes["axes"])
+        stored = self.get(node.input[1])
+        if stored is None:
+            raise ValueError("the axes are not constant")
+        return tuple(int(axis) for axis in stored.array.reshape(-1))
+
+    def _of_other_rank(
+        self, name: str, step: str, source: Stored, axes: tuple[int, ...]
+    ) -> Stored | None:
+        change = np.expand_dims if step == "Unsqueeze" else np.squeeze
+        array = change(source.array, axes)
+        rank = max(array.ndim, source.array.ndim)
+        steps = (*source.steps, (step, tuple(axis % rank for axis in axes)))
+        return replace(source, name=name, array=array, steps=steps)
 
 
 def _is_float(array: Array) -> bool:

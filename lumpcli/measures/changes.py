@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+import numpy as np
+
 from lumpcli.analysis import Values
-from lumpcli.ir import Layer, LayerCut, Net, Quotient, groups, pin_of
+from lumpcli.ir import Group, Layer, Net, Quotient, groups
 from lumpcli.results import Change, ConstantOutput, LayerChange
 
 
@@ -13,33 +15,27 @@ def layer_changes(net: Net, reduced: Net, quotient: Quotient) -> tuple[LayerChan
     """One entry per layer of weights, in the net's order."""
     found = {}
     for group in groups(net):
-        pin = pin_of(group)
-        for layer in group:
-            if layer.is_dense:
-                found[layer.name] = _change(layer, group, pin, reduced, quotient)
+        for layer in group.layers:
+            if layer.is_dense and layer.listed:
+                found[layer.name] = _change(layer, group, reduced, quotient)
     return tuple(found[layer.name] for layer in net.dense_layers)
 
 
-def _change(
-    layer: Layer,
-    group: list[Layer],
-    pin: tuple[Layer, str] | None,
-    reduced: Net,
-    quotient: Quotient,
-) -> LayerChange:
-    cuts = [quotient.cuts[member.name] for member in group if member.name in quotient.cuts]
-    why = removed(layer, cuts)
+def _change(layer: Layer, group: Group, reduced: Net, quotient: Quotient) -> LayerChange:
+    kinds = list(removed(layer, group, quotient).values())
+    cut = quotient.cuts.get(layer.name)
+    pin = group.pin_of(layer)
     return LayerChange(
         name=layer.name,
         node=layer.nodes[0] if layer.nodes else "",
         features=Change(layer.width, reduced[layer.name].width),
-        constant=list(why.values()).count("constant"),
-        unread=list(why.values()).count("unread"),
-        lumped=list(why.values()).count("lumped"),
-        emptied=any(cut.emptied for cut in cuts),
+        constant=kinds.count("constant"),
+        unread=kinds.count("unread"),
+        lumped=kinds.count("lumped"),
+        emptied=cut is not None and cut.emptied,
         pinned=None if pin is None else _pin_reason(layer, *pin),
         declined=next(
-            (quotient.declined[m.name] for m in group if m.name in quotient.declined), None
+            (quotient.declined[m.name] for m in group.layers if m.name in quotient.declined), None
         ),
     )
 
@@ -48,36 +44,45 @@ def _pin_reason(layer: Layer, pinned: Layer, reason: str) -> str:
     return reason if pinned is layer else f"tied to {pinned.name}: {reason}"
 
 
-def removed(layer: Layer, cuts: list[LayerCut]) -> dict[int, str]:
-    """Why each removed feature of a group goes; "lumped" if it is that in any of its layers."""
-    why: dict[int, str] = {}
-    if not cuts:
-        return why
-    for feature in sorted(set(range(layer.width)) - set(cuts[0].keep.tolist())):
-        kinds = {cut.kind[feature] for cut in cuts} - {"tied"}
-        order = ("lumped", "constant", "unread")
-        why[feature] = next((kind for kind in order if kind in kinds), "unread")
-    return why
+def removed(layer: Layer, group: Group, quotient: Quotient) -> dict[int, str]:
+    """Why each removed feature of a layer goes; "lumped" if it is that in any layer tied to it."""
+    cut = quotient.cuts.get(layer.name)
+    if cut is None:
+        return {}
+    own = group.slots[layer.name]
+    gone = np.ones(layer.width, bool)
+    gone[cut.keep] = False
+    reasons = dict.fromkeys(own[gone].tolist(), "unread")
+    for kind in ("unread", "constant", "lumped"):  # the last one stays
+        for member in group.layers:
+            other = quotient.cuts.get(member.name)
+            if other is not None:
+                found = np.array([k == kind for k in other.kind], bool)
+                for slot in np.unique(group.slots[member.name][found]).tolist():
+                    if slot in reasons:
+                        reasons[slot] = kind
+    return {i: reasons[int(own[i])] for i in np.flatnonzero(gone).tolist()}
 
 
-def count_duplicates(lumped: list[int], cuts: list[LayerCut]) -> int:
-    """How many of the lumped features of a group equal another feature; the rest are multiples."""
-    seen = {_relation(k, cuts) for k in (cuts[0].keep.tolist() if cuts else ())}
+def count_duplicates(lumped: list[int], layer: Layer, group: Group, quotient: Quotient) -> int:
+    """How many of a layer's lumped features equal another feature; the rest are multiples."""
+    relations: dict[int, list[Hashable]] = {}
+    for member in group.layers:
+        cut = quotient.cuts.get(member.name)
+        if cut is None:
+            continue
+        slots = group.slots[member.name]
+        for i in np.flatnonzero(cut.carrier >= 0).tolist():
+            relation = (member.name, int(cut.carrier[i]), cut.ratio[i], cut.offset[i])
+            relations.setdefault(int(slots[i]), []).append(relation)
+    own = group.slots[layer.name]
+    seen = {tuple(relations.get(slot, ())) for slot in own[quotient.cuts[layer.name].keep].tolist()}
     duplicates = 0
     for feature in lumped:
-        relation = _relation(feature, cuts)
-        duplicates += relation in seen
-        seen.add(relation)
+        story = tuple(relations.get(int(own[feature]), ()))
+        duplicates += story in seen
+        seen.add(story)
     return duplicates
-
-
-def _relation(feature: int, cuts: list[LayerCut]) -> tuple[Hashable, ...]:
-    """How a feature follows from its carrier, in each layer of its group that has readers."""
-    return tuple(
-        (int(cut.carrier[feature]), cut.ratio[feature], cut.offset[feature])
-        for cut in cuts
-        if cut.carrier[feature] >= 0
-    )
 
 
 def constant_outputs(net: Net, values: Values) -> tuple[ConstantOutput, ...]:
@@ -98,7 +103,8 @@ def why_unchanged(net: Net, quotient: Quotient, notes: tuple[str, ...]) -> str:
         return f"there is no layer of weights that lumpcli understands{example}"
     for name, reason in quotient.declined.items():
         return f"features of {name} could be merged, but were not: {reason}"
-    pins = [pin_of(group) for group in groups(net) if any(layer.is_dense for layer in group)]
+    listed = [(group, layer) for group in groups(net) for layer in group.layers if layer.is_dense]
+    pins = [group.pin_of(layer) for group, layer in listed if layer.listed]
     free = [pin for pin in pins if pin is None]
     if not free:
         others = [pin for pin in pins if pin is not None and pin[1] != "graph output"]

@@ -15,14 +15,19 @@ _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorPro
 
 
 def layer_parameters(layer: Layer) -> int:
-    """Stored numbers of a layer: weights, bias and slopes."""
-    arrays = [*(t.weight for t in layer.terms), layer.bias, layer.activation.slopes]
-    return sum(a.size for a in arrays if a is not None)
+    """Stored numbers of a layer: weights, bias, slopes, moments."""
+    total = sum(a.size for a in (layer.bias, layer.activation.slopes) if a is not None)
+    for term in layer.terms:
+        if term.weight is not None:
+            total += term.weight.size // term.blocks
+        if term.moments is not None:
+            total += term.moments.mean.size + term.moments.variance.size
+    return total
 
 
 def layer_macs(layer: Layer) -> int:
     """Multiplications of a layer's matrices, per position."""
-    return sum(t.flat.size for t in layer.terms if not t.diagonal)
+    return sum(t.flat.size // t.blocks for t in layer.terms if not t.diagonal)
 
 
 def net_macs(net: Net) -> int:
@@ -44,7 +49,7 @@ def parameters(host: Host) -> int:
     for site in host.sites:
         root = "" if site.stored is None else site.stored.root
         number = host.graph.producer.get(root)
-        if site.stored is None or site.role == "width" or number is None:
+        if site.stored is None or site.role in ("extent", "indices") or number is None:
             continue
         if host.model.graph.node[number].op_type == "ConstantOfShape":
             made[root] = site.stored.array.size - 1  # its value is counted already

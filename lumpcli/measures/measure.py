@@ -67,14 +67,13 @@ def _layers(
     changes = {c.name: c for c in layer_changes(net, reduced, quotient)}
     found: dict[str, LayerStats] = {}
     for group in groups(net):
-        cuts = [quotient.cuts[m.name] for m in group if m.name in quotient.cuts]
-        for layer in group:
-            if not layer.is_dense:
+        for layer in group.layers:
+            if not layer.is_dense or not layer.listed:
                 continue
             change = changes[layer.name]
-            why = removed(layer, cuts)
+            why = removed(layer, group, quotient)
             lumped = [i for i, kind in why.items() if kind == "lumped"]
-            duplicate = count_duplicates(lumped, cuts)
+            duplicate = count_duplicates(lumped, layer, group, quotient) if lumped else 0
             rank = numerical_rank(layer) if deep else None
             found[layer.name] = LayerStats(
                 name=layer.name,

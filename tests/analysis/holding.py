@@ -10,7 +10,7 @@ import numpy as np
 from lumpcli.analysis import CONSTANT, LayerValues, Values, values_of
 from lumpcli.analysis.shift import Shift
 from lumpcli.ir import Net, Symmetry
-from tests.nets import evaluate, points
+from tests.computed import evaluate, points
 
 
 def violations(made: Net, values: Values, rng: np.random.Generator) -> list[str]:

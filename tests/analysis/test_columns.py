@@ -8,7 +8,8 @@ import pytest
 from lumpcli.analysis import LayerValues, columns_of
 from lumpcli.analysis.columns import INSIDE, Stack
 from lumpcli.analysis.shift import Shift
-from tests.nets import LINEAR, dense, exactly
+from tests.computed import exactly
+from tests.nets import LINEAR, dense
 
 THIRD = Fraction(1, 3)
 

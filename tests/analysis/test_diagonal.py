@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from lumpcli.analysis import CONSTANT, values_of
-from lumpcli.ir import Activation, Net
+from lumpcli.ir import Activation, Net, Term
 from tests.analysis.holding import facts_on, partition
 from tests.nets import (
     ABS,
@@ -18,6 +18,7 @@ from tests.nets import (
     join,
     moved,
     net,
+    picked,
     source,
     times,
 )
@@ -138,9 +139,97 @@ def test_a_function_times_its_argument():
     assert labels[0] == labels[1] != labels[2]
 
 
-@pytest.mark.parametrize("function", ["Max", "Min"])
-def test_other_functions_only_know_equals(function):
-    h = dense("h", "x", [[1, 2, 0], [1, 2, 0], [2, 4, 0]])
-    g = dense("g", "x", [[1, 0, 0], [1, 0, 0], [2, 0, 0]])
-    made = net(X, h, g, join("p", 3, "h", "g", function), dense("y", "p", [[1, 1, 1]], act=LINEAR))
-    assert partition(made, "p") == [[0, 1], [2]]
+def _two(function, rows, others):
+    """A function of two layers without activation, feature by feature."""
+    h, g = (dense(n, "x", r, act=LINEAR) for n, r in (("h", rows), ("g", others)))
+    last = dense("y", "p", [[1] * len(rows)], act=LINEAR)
+    return net(X, h, g, join("p", len(rows), "h", "g", function=function), last)
+
+
+ROWS = [[1, 2, 0], [1, 2, 0], [2, 4, 0], [-1, -2, 0], [2, 4, 0]]
+OTHERS = [[1, 0, 0], [1, 0, 0], [2, 0, 0], [-1, 0, 0], [1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("function", "classes"),
+    [
+        ("Max", [[0, 1, 2], [3], [4]]),
+        ("Min", [[0, 1, 2], [3], [4]]),
+        ("Concat along axis 0", [[0, 1, 2, 3], [4]]),
+        ("Where ['', '1', '']", [[0, 1], [2], [3], [4]]),
+    ],
+)
+def test_functions_hand_on_the_ratio_of_all_operands(function, classes):
+    """Max and Min positive ones, Concat of positions any, the others only know equals."""
+    assert partition(_two(function, ROWS, OTHERS), "p") == classes
+
+
+def test_a_function_of_the_same_operands_in_another_order_is_another_one():
+    made = _two("Where", ROWS[:1], OTHERS[:1])
+    swapped = join("q", 1, "g", "h", function="Where")
+    made = net(*made.layers[:-1], swapped, dense("y", ["p", "q"], [[[1]], [[1]]], act=LINEAR))
+    labels = [values_of(made)[name].class_of[0] for name in "pq"]
+    assert labels[0] != labels[1]
+
+
+def test_functions_of_constants_and_offsets():
+    """2 max(h, 1) = max(2 h, 2): an offset belongs to the ratio as well."""
+    s = each("s", 3, times("h", [1, 1, 1]), bias=[1, 2, 3])
+    one = each("o", 3, times("h", 0), bias=[1, 2, 3])
+    made = ending(s, one, join("p", 3, "h", "o", function="Max"), join("q", 3, "s", "o"))
+    p = facts_on(made, "p")
+    assert p[0][0] == p[1][0]
+    assert p[1][1] / p[0][1] == 2
+    assert facts_on(made, "q")[0][0] == facts_on(made, "s")[0][0]
+
+
+def test_products_of_three():
+    s = each("s", 3, times("h", [2, 3, 5]))
+    made = ending(s, join("p", 3, "h", "s", "h"), join("q", 3, "s", "h", "h"))
+    assert facts_on(made, "p") == facts_on(made, "q")
+    h, p = facts_on(made, "h"), facts_on(made, "p")
+    assert h[0][0] == h[1][0]
+    assert p[1][1] / p[0][1] == (h[1][1] / h[0][1]) ** 3 * Fraction(3, 2)
+
+
+def test_features_taken_from_others():
+    made = ending(each("s", 4, picked("h", [1, 0, 2, -1])))
+    h, s = facts_on(made, "h"), facts_on(made, "s")
+    assert s[:3] == [h[1], h[0], h[2]]
+    assert s[3] == (CONSTANT, 0, 0)
+
+
+def test_parts_side_by_side():
+    both = each("c", 6, picked("h", [0, 1, 2, -1, -1, -1]), picked("x", [-1, -1, -1, 0, 1, 2]))
+    made = ending(both)
+    assert facts_on(made, "c") == [*facts_on(made, "h"), *facts_on(made, "x")]
+
+
+def test_one_feature_for_all():
+    one = picked("x", [1] * 3, broadcast=True)
+    made = ending(each("s", 3, "h", one), join("p", 3, "h", one))
+    s, p = facts_on(made, "s"), facts_on(made, "p")
+    assert s[2][0] == facts_on(made, "x")[1][0]
+    assert p[0][0] == p[1][0]
+    assert p[2] == (facts_on(made, "x")[1][0], 5, 0)
+
+
+def test_weights_with_a_tap_per_place():
+    """A depthwise kernel: equal features with proportional kernels."""
+    kernel = array([[1, 2], [1, 2], [3, 4]])
+    term = Term("h", kernel, diagonal=True, via="k")
+    made = ending(each("s", 3, term, bias=[1, 2, 0]))
+    s = facts_on(made, "s")
+    assert s[0][0] == s[1][0]
+    assert s[1][1] == 2 * s[0][1]
+    assert [f[2] for f in s] == [1, 2, 35]
+
+
+def test_zeros_from_outside_are_no_constants():
+    """Behind padding a constant is one at some places, zero at others: still one class."""
+    h = dense("h", "x", [[0, 0, 0], [0, 0, 0], [1, 0, 0]], [1, 3, 0])
+    padded = Term("h", array([[1, 2], [1, 2], [1, 1]]), diagonal=True, via="k", padded=True)
+    made = net(X, h, each("s", 3, padded), dense("y", "s", [[1, 1, 1]], act=LINEAR))
+    s = facts_on(made, "s")
+    assert s[0][0] == s[1][0] != CONSTANT
+    assert s[1][1] == 3 * s[0][1]

@@ -15,7 +15,8 @@ from lumpcli.analysis.rows import refine
 from lumpcli.analysis.shift import Shift
 from lumpcli.ir import Activation, Symmetry
 from tests.analysis.holding import allowed, plain, ratio_of
-from tests.nets import ABS, LINEAR, RELU, SIGMOID, SIGN, TANH, array, dense, exactly
+from tests.computed import exactly
+from tests.nets import ABS, LINEAR, RELU, SIGMOID, SIGN, TANH, array, dense
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 BY_SYMMETRY = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lumpcli.exporter.tensors import fill_constant, fill_tensor, set_dims
+from lumpcli.exporter.tensors import fill_constant, fill_tensor, set_dims, set_integers
 from tests.models import node
 
 TYPES = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16", "INT64", "INT32", "UINT64")
@@ -82,3 +82,12 @@ def test_a_constant_of_shape_without_value_gets_one():
     constant = node("ConstantOfShape", ["s"], ["c"])
     fill_constant(constant, np.array([3], "f4"))
     assert numpy_helper.to_array(constant.attribute[0].t).tolist() == [3]
+
+
+def test_attributes_of_integers():
+    made = node("Conv", ["x", "w"], ["y"], group=6, pads=[1, 1, 0, 0], name="c")
+    set_integers(made, "group", np.array([4]))
+    set_integers(made, "pads", np.array([2, 3]))
+    found = {a.name: helper.get_attribute_value(a) for a in made.attribute}
+    assert found == {"group": 4, "pads": [2, 3]}
+    assert made.name == "c"

@@ -7,7 +7,8 @@ from fractions import Fraction
 import numpy as np
 
 from lumpcli.ir import Claim, apply, compose
-from tests.nets import LINEAR, agree, dense, evaluate, net, outputs, points, same, source
+from tests.computed import agree, evaluate, outputs, points, same
+from tests.nets import LINEAR, dense, net, source
 
 
 def claim(layer, features, classes, ratio=None, offset=None, kind="lumped"):

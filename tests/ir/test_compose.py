@@ -162,12 +162,14 @@ def test_claims_on_random_nets_leave_valid_cuts(seed):
                 claims.append(claim(layer.name, some, classes, ratio))
     quotient = compose(made, claims)
     for group in groups(made):
-        cuts = [quotient.cuts.get(layer.name) for layer in group]
-        if any(layer.pinned for layer in group):
-            assert cuts == [None] * len(group)
-        for cut in (c for c in cuts if c is not None):
-            assert cut.keep.tolist() == cuts[0].keep.tolist()
-            assert set(cut.carrier.tolist()) <= {-1, *cut.keep.tolist()}
+        kept = group.kept((layer, quotient.keep(layer)) for layer in group.layers)
+        assert kept[group.forced].all()
+        for layer in group.layers:
+            own = np.flatnonzero(kept[group.slots[layer.name]])
+            assert quotient.keep(layer).tolist() == own.tolist()
+            cut = quotient.cuts.get(layer.name)
+            if cut is not None:
+                assert set(cut.carrier.tolist()) <= {-1, *own.tolist()}
     for layer in apply(made, quotient)[0].layers:
         numbers = [t.weight for t in layer.terms if t.weight is not None]
         assert all(np.isfinite(array(n)).all() for n in numbers)

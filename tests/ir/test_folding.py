@@ -8,22 +8,8 @@ import pytest
 from lumpcli.errors import InternalError
 from lumpcli.ir import Activation, LayerCut, Quotient, Rounding, Term, apply
 from lumpcli.ir.folding import fold_bias, fold_term
-from tests.nets import (
-    F32,
-    LINEAR,
-    agree,
-    array,
-    dense,
-    each,
-    evaluate,
-    exactly,
-    net,
-    outputs,
-    points,
-    same,
-    source,
-    times,
-)
+from tests.computed import agree, evaluate, exactly, outputs, points, same
+from tests.nets import F32, LINEAR, array, dense, each, net, source, times
 
 THIRD = Fraction(1, 3)
 

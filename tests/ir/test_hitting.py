@@ -12,10 +12,16 @@ from lumpcli.ir.hitting import hitting_set
 LAW = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
 
-def keep(*labels, preference=None):
-    arrays = [np.array(layer) for layer in labels]
-    wanted = np.zeros(len(arrays[0])) if preference is None else np.array(preference, float)
-    return hitting_set(arrays, wanted).tolist()
+def asked(labels):
+    """Slot i holds feature i of every layer."""
+    return [(np.arange(len(layer)), np.array(layer)) for layer in labels]
+
+
+def keep(*labels, preference=None, forced=()):
+    count = len(labels[0])
+    wanted = np.zeros(count) if preference is None else np.array(preference, float)
+    stay = np.isin(np.arange(count), forced)
+    return np.flatnonzero(hitting_set(asked(labels), stay, wanted)).tolist()
 
 
 def hits(labels, kept):
@@ -76,7 +82,7 @@ def test_two_layers_are_close_to_the_smallest(labels):
 def test_wide_groups():
     rng = np.random.default_rng(3)
     labels = [rng.integers(-1, 40, 300) for _ in range(3)]
-    kept = hitting_set(labels, np.zeros(300)).tolist()
+    kept = keep(*labels)
     assert hits([layer.tolist() for layer in labels], kept)
     assert len(kept) < 100
 
@@ -84,7 +90,7 @@ def test_wide_groups():
 def test_wildcards_ask_for_nothing():
     assert keep([-1, -1]) == []
     assert keep([-1, 7, -1], [-1, -1, 7]) == [1, 2]
-    assert hitting_set([], np.zeros(3)).tolist() == []
+    assert hitting_set([], np.zeros(3, bool), np.zeros(3)).tolist() == [False] * 3
 
 
 def test_forced_indices_are_used_for_more_than_they_were_forced_for():
@@ -107,3 +113,29 @@ def test_what_the_greedy_choice_made_superfluous_goes():
     kept = keep(*labels)
     assert hits(labels, kept)
     assert not any(hits(labels, [k for k in kept if k != i]) for i in kept)
+
+
+@given(layers(2), st.data())
+@LAW
+def test_what_stays_in_any_case_is_used(labels, data):
+    forced = data.draw(st.sets(st.integers(0, len(labels[0]) - 1)))
+    kept = keep(*labels, forced=list(forced))
+    assert forced <= set(kept)
+    assert hits(labels, kept)
+    for i in set(kept) - forced:
+        assert not hits(labels, [k for k in kept if k != i])
+
+
+def test_features_in_other_slots():
+    """A layer's features 0 and 1 are in slots 2 and 0; one of another layer is in slot 0 too."""
+    demands = [(np.array([2, 0]), np.array([5, 5])), (np.array([0]), np.array([1]))]
+    assert hitting_set(demands, np.zeros(3, bool), np.zeros(3)).tolist() == [True, False, False]
+    demands = [(np.array([2, 0]), np.array([5, 6]))]
+    assert hitting_set(demands, np.zeros(3, bool), np.zeros(3)).tolist() == [True, False, True]
+
+
+def test_several_features_of_a_layer_in_one_slot():
+    """Features 0 and 2 share a slot, which serves both their classes."""
+    demands = [(np.array([0, 1, 0]), np.array([3, 3, 4]))]
+    assert hitting_set(demands, np.zeros(2, bool), np.zeros(2)).tolist() == [True, False]
+    assert hitting_set(demands, np.zeros(2, bool), np.array([9.0, 0])).tolist() == [True, False]

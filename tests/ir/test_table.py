@@ -82,3 +82,12 @@ def test_constants_that_cancel_need_no_bias(row, cancels):
     table = table_of(H, [constant], [reader(row)])
     assert (table.declined is None) == cancels
     assert parts(table) == ([[3], [4]] if cancels else [[0, 2], [3], [4]])
+
+
+def test_blocks_need_carriers_of_their_own():
+    """A reader in two groups: what is equal in both has a carrier in each."""
+    lumped, four = claim(range(4), [0] * 4, [1] * 4, [0] * 4), source("h", 4)
+    reads = [reader([1, 2, 0, 0], [0, 0, 3, 4])]
+    assert parts(table_of(four, [lumped], [], reads, [2])) == [[0, 1], [2, 3]]
+    assert parts(table_of(four, [lumped], [], reads)) == [[0, 1, 2, 3]]
+    assert parts(table_of(four, [lumped], [], reads, [4])) == [[0], [1], [2], [3]]

@@ -162,6 +162,19 @@ CASES: dict[str, tuple[Network, list[int]]] = {
         ),
         [3, 3, 1],
     ),
+    "a sum is constant only while its operands are computed": (
+        network(
+            source(1),
+            dense("a", "x", [[1], [0]], [0, 2], "relu"),
+            dense("b", "x", [[1]], [0], "relu"),
+            dense("p", "a", [[1, 1]]),
+            dense("q", "b", [[-1]]),
+            add("s", "p", "q"),
+            dense("f", "s", [[1]]),
+            dense("y", "f", [[1]]),
+        ),
+        [2, 1, 1, 1, 1],
+    ),
     "a pruned neuron under tanh is the constant 0": (
         network(
             source(1),

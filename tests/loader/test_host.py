@@ -143,4 +143,4 @@ def test_layers_of_other_domains_between_dense_ones():
     host = load(build(nodes, weights, values=[info("s", ("N", 6))]))
     assert [layer.name for layer in host.net.layers] == ["x", "h", "s", "r", "y"]
     assert disagreements(host, integers(host.model), 1e-6) == []
-    assert host.net["h"].pinned == "its output is read by Softmax 's'"
+    assert host.net["h"].pinned == "its output is read by Softmax 's' (it mixes the features)"

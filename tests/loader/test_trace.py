@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lumpcli.api import reduce
 from lumpcli.loader import Weights, load
 from lumpcli.loader.graph import index
 from lumpcli.loader.trace import Trace
-from tests.loader.checks import shrinks, stays
+from tests.loader.checks import same_outputs, shrinks, stays
 from tests.models import around, build, info, mlp, node, planted, reader
 
 ROWS, BIAS = planted()
@@ -60,7 +61,7 @@ def test_a_graph_output_that_is_an_input_or_unknown():
     nodes = [*DENSE, node("Softmax", ["p"], ["y"])]
     net = load(build(nodes, WEIGHTS, outputs=["y", "x"])).net
     assert [(o.tensor, o.layer) for o in net.outputs] == [("x", "x")]
-    assert net["p"].pinned == "its output is read by Softmax 'y'"
+    assert net["p"].pinned == "its output is read by Softmax 'y' (it mixes the features)"
 
 
 def test_the_first_reason_to_pin_stays():
@@ -72,7 +73,8 @@ def test_the_first_reason_to_pin_stays():
     model = build(
         [*nodes, node("Abs", ["a"], ["o"])], WEIGHTS | {"k": np.array([2])}, outputs=["y", "o"]
     )
-    assert load(model).net["p"].pinned == "its output is read by Softmax 'soft'"
+    wanted = "its output is read by Softmax 'soft' (it mixes the features)"
+    assert load(model).net["p"].pinned == wanted
     stays(model, tolerance=1e-6)
 
 
@@ -112,7 +114,7 @@ def test_axes_of_tensors_count_from_the_end():
     ]
     host = load(build(nodes, {"w": ROWS, "v": reader().T.copy()}, inputs={"x": (3, 5, 2)}))
     layers = {"x": "x", "p": "r", "r": "r", "i": "r", "y": "y"}
-    places = {tensor: ((layer,), -2) for tensor, layer in layers.items()}
+    places = {tensor: (layer, -2) for tensor, layer in layers.items()}
     assert host.axes == places
 
 
@@ -174,3 +176,24 @@ def test_why_there_are_no_numbers(question, reason):
     trace = _trace(build(nodes, weights))
     assert trace.numbers(question) is None
     assert trace.why_no_numbers(question) == reason
+
+
+ODD = ["c (constant, axis -1)", "positions of c", "x (axis -1)", "x (for all features)"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_tensors_with_odd_names(name):
+    """Named like layers that lumpcli makes up."""
+    constant = np.arange(18, dtype="f4").reshape(3, 6)
+    nodes = [
+        node("MatMul", ["x", "w"], [name]),
+        node("Add", [name, "c"], ["h"]),
+        node("Add", ["h", "t"], ["o"]),
+        node("MatMul", ["u", "x"], ["z"]),
+        node("Relu", ["o"], ["r"]),
+        LAST,
+    ]
+    weights = {**WEIGHTS, "c": constant, "u": np.ones((2, 3), "f4")}
+    inputs = {"x": (3, 5), "t": (3, 1)}
+    model = build(nodes, weights, inputs=inputs, outputs=["y", "z"])
+    same_outputs(model, reduce(model).model)

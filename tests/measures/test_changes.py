@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lumpcli.analysis import Grants
+from lumpcli.ir import Quotient, groups
 from lumpcli.measures import constant_outputs, layer_changes, why_unchanged
 from lumpcli.measures.changes import count_duplicates, removed
 from lumpcli.pipeline import plan
@@ -45,12 +46,13 @@ def test_kinds_of_removed_features():
 def test_duplicates_among_the_lumped():
     """Whatever feature carries them: 1 equals 0; 2 and 3 are multiples."""
     done = planned(*both())
-    cuts = [done.quotient.cuts["h"]]
-    why = removed(done.net["h"], cuts)
+    group = next(g for g in groups(done.net) if "h" in g.slots)
+    h = done.net["h"]
+    why = removed(h, group, done.quotient)
     lumped = [i for i, kind in why.items() if kind == "lumped"]
-    assert (len(lumped), count_duplicates(lumped, cuts)) == (3, 1)
-    assert removed(done.net["h"], []) == {}
-    assert count_duplicates([], []) == 0
+    assert (len(lumped), count_duplicates(lumped, h, group, done.quotient)) == (3, 1)
+    assert removed(h, group, Quotient({})) == {}
+    assert count_duplicates([], h, group, done.quotient) == 0
 
 
 def test_an_emptied_layer_counts_apart():

@@ -9,7 +9,7 @@ import numpy as np
 from lumpcli.analysis import Grants, liveness_of, values_of
 from lumpcli.ir import Claim, Net, compose
 from lumpcli.passes import Pass
-from tests.nets import agree
+from tests.computed import agree
 
 
 def claims_of(method: Pass, made: Net, level: str = "exact") -> list[Claim]:

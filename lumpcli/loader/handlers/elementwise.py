@@ -9,9 +9,9 @@ import numpy as np
 
 from lumpcli.ir import Activation, leaky
 from lumpcli.ir import clip as clip_activation
-from lumpcli.loader.handlers.add import join
-from lumpcli.loader.handlers.numbers import Spread, per_feature
-from lumpcli.loader.trace import Trace, View, attributes_of
+from lumpcli.loader.handlers.numbers import PerFeature, per_feature
+from lumpcli.loader.handlers.operands import join, operands
+from lumpcli.loader.trace import Trace, attributes_of
 
 _PLAIN = (
     *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Ceil", "Cos"),
@@ -91,61 +91,81 @@ def prelu(trace: Trace) -> str | None:
     data, slope = trace.node.input
     view = trace.views.get(data)
     if view is None:
-        return None
-    spread = per_feature(trace, slope, view.axis, view.layer.width)
-    if not isinstance(spread, Spread):
-        return spread
+        return None if trace.view(data) is None else "its features lie along several axes"
+    slopes = per_feature(trace, slope, view.axis, view.layer.width)
+    if not isinstance(slopes, PerFeature):
+        return slopes
     if trace.opset < 7 and view.axis != -1:
         return "its slopes broadcast as before opset 7"
-    if spread.is_scalar:
-        return _apply(trace, leaky(float(spread.values[0])))
-    _apply(trace, Activation("PRelu", (), spread.values))
-    trace.site(trace.views[trace.node.output[0]].layer, 1, "slopes", spread.stored, axis=view.axis)
+    if slopes.is_scalar:
+        return _apply(trace, leaky(float(slopes.values[0])))
+    _apply(trace, Activation("PRelu", (), slopes.values))
+    trace.site(trace.views[trace.node.output[0]].layer, 1, "slopes", slopes.stored, axis=view.axis)
     return None
 
 
 def max_or_min(trace: Trace) -> str | None:
-    """Max and Min with one constant number (then a Clip), or of two layers."""
+    """Max and Min with one constant number (then a Clip), or of several layers."""
     node = trace.node
-    if len(node.input) != 2:
-        return None if len(node.input) == 1 and _pass(trace) else "it has more than two operands"
-    found = _with_scalar(trace)
-    if isinstance(found, float):
-        low, high = (found, math.inf) if node.op_type == "Max" else (-math.inf, found)
-        return _apply_to_data(trace, clip_activation(low, high))
-    return found if isinstance(found, str) else join(trace, found, node.op_type)
+    if len(node.input) == 1:
+        trace.alias(node.input[0])
+        return None
+    if len(node.input) == 2:
+        number = _scalar(trace)
+        if number is not None:
+            low, high = (number, math.inf) if node.op_type == "Max" else (-math.inf, number)
+            return _apply_to_data(trace, clip_activation(low, high))
+    return _combined(trace, node.op_type)
 
 
 def power(trace: Trace) -> str | None:
     """Pow with a constant scalar exponent, or of two layers."""
-    found = _with_scalar(trace)
-    if isinstance(found, float):
-        if trace.constant(trace.node.input[0]) is not None:
-            return _apply_to_data(trace, Activation("ExponentialOf", (found,)))
-        return _apply_to_data(trace, Activation("Pow", (found,)))
-    return found if isinstance(found, str) else join(trace, found, "Pow")
+    number = _scalar(trace)
+    if number is None:
+        return _combined(trace, "Pow")
+    base_is_constant = trace.constant(trace.node.input[0]) is not None
+    return _apply_to_data(
+        trace, Activation("ExponentialOf" if base_is_constant else "Pow", (number,))
+    )
 
 
-def _pass(trace: Trace) -> bool:
-    if trace.node.input[0] in trace.views:
-        trace.alias(trace.node.input[0])
-    return True
-
-
-def _with_scalar(trace: Trace) -> float | str | tuple[View, View]:
-    """The constant scalar operand, or both operands as layers, or why neither."""
-    left, right = trace.node.input
-    for name in (right, left):
+def several(trace: Trace) -> str | None:
+    """Any other function of several tensors, element by element; constants are single numbers."""
+    node = trace.node
+    if not any(trace.view(name) is not None for name in node.input):
+        return "its operands are not followed"
+    told, names = [], []
+    for name in node.input:
         stored = trace.constant(name)
-        if stored is not None:
-            finite = stored.array.size == 1 and math.isfinite(float(stored.array.reshape(-1)[0]))
-            return float(stored.array.reshape(-1)[0]) if finite else f"{name!r} is not one number"
-    views = trace.views.get(left), trace.views.get(right)
-    if views[0] is None or views[1] is None:
-        return "it is combined with a tensor lumpcli does not follow"
-    if views[0].axis != views[1].axis or views[0].layer.width != views[1].layer.width:
-        return "it is combined with a tensor of another shape"
-    return views[0], views[1]
+        if stored is not None and stored.array.size == 1:
+            told.append(str(stored.array.reshape(-1)[0]))
+        else:
+            told.append("")
+            names.append(name)
+    found = operands(trace, names)
+    if isinstance(found, str):
+        return found
+    options = sorted(attributes_of(node).items())
+    join(trace, *found, f"{node.op_type} {told} {options}")
+    return None
+
+
+def _combined(trace: Trace, function: str) -> str | None:
+    found = operands(trace, trace.node.input)
+    if isinstance(found, str):
+        return found
+    join(trace, *found, function)
+    return None
+
+
+def _scalar(trace: Trace) -> float | None:
+    """The operand that is one finite constant number, if one of the two is."""
+    for name in reversed(trace.node.input):
+        stored = trace.constant(name)
+        if stored is not None and stored.array.size == 1:
+            number = float(stored.array.reshape(-1)[0])
+            return number if math.isfinite(number) else None
+    return None
 
 
 def _apply_to_data(trace: Trace, activation: Activation) -> str | None:

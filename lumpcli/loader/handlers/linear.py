@@ -6,8 +6,11 @@ import math
 from fractions import Fraction
 
 from lumpcli.ir import Array, Term
-from lumpcli.loader.handlers.numbers import Spread, per_feature
-from lumpcli.loader.trace import Draft, Trace, attributes_of
+from lumpcli.loader.draft import Draft
+from lumpcli.loader.handlers.attention import product
+from lumpcli.loader.handlers.matrix import Matrix, matrix, matrix_sites, put_bias, why_no_bias
+from lumpcli.loader.handlers.numbers import PerFeature, per_feature
+from lumpcli.loader.trace import Trace, attributes_of
 
 
 def gemm(trace: Trace) -> str | None:
@@ -23,25 +26,31 @@ def gemm(trace: Trace) -> str | None:
         return "transA is set"
     if bias_name and not beta:
         return "beta is 0, but there is a C"
-    weight = trace.numbers(node.input[1])
-    if weight is None:
-        return trace.why_no_numbers(node.input[1])
+    transposed = not attributes.get("transB", 0)
+    weight = matrix(trace, node.input[1], int(transposed))
+    if isinstance(weight, str):
+        return weight
     if weight.array.ndim != 2 or not weight.array.size:
         return f"its weights have shape {list(weight.array.shape)}"
-    transposed = not attributes.get("transB", 0)
     rows = weight.array.T if transposed else weight.array
     width = len(rows)
-    bias: Spread | None = None
-    if bias_name:
+    bias: PerFeature | None = None
+    quantised = bool(bias_name) and trace.constant(bias_name) is None
+    if bias_name and not quantised:
         found = per_feature(trace, bias_name, -1, width)
         if isinstance(found, str):
             return found
         bias = found
-    layer = _dense(trace, node.input[0], rows, -1, alpha)
-    trace.site(layer, 1, "weight", weight, transposed=transposed)
+    reason = why_no_bias(trace, bias_name, width) if quantised else None
+    if reason is not None:
+        return reason
+    layer = _dense(trace, node.input[0], rows, -1, weight, alpha)
+    matrix_sites(trace, layer, 1, weight, transposed)
     layer.bias_fixed = not beta
     layer.bias_scale = beta or Fraction(1)
-    layer.bias_dtype = weight.dtype
+    layer.bias_dtype = weight.stored.dtype
+    if quantised:
+        return put_bias(trace, layer, 2, bias_name)
     if bias is not None:
         layer.bias = bias.values
     if beta:
@@ -52,12 +61,17 @@ def gemm(trace: Trace) -> str | None:
 def matmul(trace: Trace) -> str | None:
     """`x @ W`, or `W @ x`: then features lie along x's last but one axis, or its only one."""
     left, right = trace.node.input
-    weight_slot = 1 if trace.constant(right) is not None else 0
+    stored = [trace.weights.any(name) is not None for name in (left, right)]
+    unread = [n for n in (left, right) if n not in trace.graph.producer]
+    unread = [n for n in unread if n not in trace.graph_inputs]
+    if not any(stored) and not unread:
+        return product(trace)
+    weight_slot = 1 if stored[1] else 0
     name, data = (right, left) if weight_slot else (left, right)
-    weight = trace.numbers(name)
-    if weight is None:
-        return trace.why_no_numbers(name if trace.constant(name) is not None else right)
-    if trace.constant(data) is not None:
+    weight = matrix(trace, name if any(stored) else unread[0], weight_slot)
+    if isinstance(weight, str):
+        return weight
+    if all(stored):
         return "both operands are constants"
     if weight.array.ndim != 2 or not weight.array.size:
         return f"its weights have shape {list(weight.array.shape)}"
@@ -68,18 +82,23 @@ def matmul(trace: Trace) -> str | None:
             return f"the rank of {data!r} is not known"
         axis = -1 if rank == 1 else -2
     rows = weight.array.T if weight_slot else weight.array
-    layer = _dense(trace, data, rows, axis)
-    trace.site(layer, weight_slot, "weight", weight, transposed=bool(weight_slot))
+    layer = _dense(trace, data, rows, axis, weight)
+    matrix_sites(trace, layer, weight_slot, weight, bool(weight_slot))
     return None
 
 
 def _dense(
-    trace: Trace, tensor: str, rows: Array, axis: int, scale: Fraction = Fraction(1)
+    trace: Trace,
+    tensor: str,
+    rows: Array,
+    axis: int,
+    weight: Matrix,
+    scale: Fraction = Fraction(1),
 ) -> Draft:
-    """A layer of rows over the features of a tensor: one term for each layer joined in it."""
-    terms, begin = [], 0
-    for source in trace.sources(tensor, rows.shape[1], axis):
-        columns = rows[:, begin : begin + source.width]
-        terms.append((source, Term("", columns, scale=scale)))
-        begin += source.width
-    return trace.layer(rows.shape[0], terms, axis)
+    """A layer of rows over the features of a tensor."""
+    source = trace.features(tensor, rows.shape[1], axis)
+    return trace.layer(
+        rows.shape[0],
+        [(source, Term("", rows, scale=scale, row_scale=weight.row_scale, limits=weight.limits))],
+        axis,
+    )

@@ -197,52 +197,9 @@ def test_dividing_by_zero_is_declined():
     assert "Div 'h' ('c' has zeros to divide by)" in stays(_after("Div", "m", "c", divisor))
 
 
-@pytest.mark.parametrize("operator", ["Add", "Sub", "Mul", "Div"])
-@pytest.mark.parametrize("shape", [(3, PLANTED), (3, 1), (PLANTED, 1), (2, 3, PLANTED)])
-def test_a_constant_that_varies_along_another_axis_is_declined(operator, shape):
-    batch = 6 if shape == (PLANTED, 1) else 3
-    constant = np.arange(1, np.prod(shape) + 1, dtype="f4").reshape(shape)
-    model = _after(operator, "m", "c", constant, inputs={"x": (batch, 5)})
-    reasons = stays(model, tolerance=1e-6)
-    assert any(f"'c' of shape {list(shape)} is not one number per" in r for r in reasons)
-
-
 def test_a_constant_that_is_not_finite_is_declined():
     reasons = stays(_after("Mul", "m", "c", np.where(SCALE < 0, np.inf, SCALE).astype("f4")))
     assert "Mul 'h' ('c' has NaN or infinite entries)" in reasons
-
-
-@pytest.mark.parametrize("operator", ["Add", "Sub", "Mul", "Div", "Sum"])
-def test_a_tensor_lumpcli_does_not_follow_is_declined(operator):
-    nodes = [MATMUL, node(operator, ["m", "u"], ["h"])]
-    model = around(nodes, {"w": ROWS.T.copy()}, inputs={"x": ("N", 5), "u": ("N", 6)})
-    reasons = stays(model, runs=operator != "Div")
-    assert any(r.startswith(f"{operator} 'h' (it is combined with") for r in reasons)
-
-
-@pytest.mark.parametrize("operator", ["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum"])
-def test_one_feature_against_six_is_declined(operator):
-    """(N, 1) broadcasts against (N, 6): which feature meets which is another matter."""
-    nodes = [
-        MATMUL,
-        node("MatMul", ["x", "u"], ["n"]),
-        node("Abs", ["n"], ["a"]),
-        node(operator, ["m", "a"], ["h"]),
-    ]
-    model = around(nodes, {"w": ROWS.T.copy(), "u": np.ones((5, 1), "f4")})
-    reasons = stays(model, runs=operator not in ("Pow", "Div"))
-    assert any(r.startswith(f"{operator} 'h' (it is combined with a tensor") for r in reasons)
-
-
-def test_layers_along_different_axes_are_declined():
-    nodes = [
-        node("MatMul", ["x", "w"], ["p"]),
-        node("MatMul", ["u", "x"], ["q"]),
-        node("Add", ["p", "q"], ["y"]),
-    ]
-    weights = {"w": planted(6)[0].T.copy(), "u": planted(6, seed=1)[0]}
-    model = build(nodes, weights, inputs={"x": (6, 6)})
-    assert any(r.startswith("Add 'y' (it is combined with") for r in stays(model))
 
 
 def test_broadcasting_along_an_axis_before_opset_7_is_declined():

@@ -189,27 +189,6 @@ def test_max_and_min_with_a_number(operator, number, after, shape, first):
     shrinks(_through(node(operator, given, ["r"]), extra=extra), after=after)
 
 
-def test_max_with_a_number_per_feature_or_three_operands_is_declined():
-    extra = {"c": np.zeros(6, "f4")}
-    reasons = stays(_through(node("Max", ["h", "c"], ["r"]), extra=extra))
-    assert "Max 'r' ('c' is not one number)" in reasons
-    model = _through(node("Max", ["h", "c", "h"], ["r"]), extra=extra)
-    assert "Max 'r' (it has more than two operands)" in stays(model)
-
-
-def test_powers():
-    rows, bias = _equal_rows()
-    square = _through(node("Pow", ["h", "e"], ["r"]), extra={"e": np.array(2, "f4")})
-    shrinks(square, after=5)
-    model = _through(node("Pow", ["e", "h"], ["r"]), extra={"e": np.array(2, "f4")})
-    assert load(model).net["r"].activation.name == "ExponentialOf"
-    assert disagreements(load(model), integers(model), 1e-6) == []
-    extra = {"e": np.array([1, 1, 2, 2, 3, 1], "f4")}
-    assert "Pow 'r' ('e' is not one number)" in stays(
-        _through(node("Pow", ["h", "e"], ["r"]), extra=extra, rows=rows, bias=bias)
-    )
-
-
 def test_a_cast_to_integers_is_a_function():
     nodes = [node("Cast", ["h"], ["i"], to=TensorProto.INT32), node("Cast", ["i"], ["r"], to=1)]
     shrinks(_through(*nodes), ("i", "r"), after=5)
@@ -230,7 +209,7 @@ def test_a_cast_to_wider_numbers_passes_features_on():
 def test_functions_of_several_features_are_declined(operator):
     """Also where the features they mix are duplicates."""
     reasons = stays(_through(node(operator, ["h"], ["r"])), tolerance=1e-6)
-    assert f"its output is read by {operator} 'r'" in reasons
+    assert any(r.startswith(f"its output is read by {operator} 'r'") for r in reasons)
 
 
 def test_an_attribute_lumpcli_does_not_know_is_declined():

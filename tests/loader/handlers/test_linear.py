@@ -189,9 +189,9 @@ def test_integer_weights_are_declined():
 def test_computed_weights_are_declined():
     nodes = [node("Exp", ["w"], ["e"]), node("MatMul", ["x", "e"], ["h"])]
     model = around(nodes, {"w": np.zeros((5, 6), "f4")})
-    assert any(r.startswith("MatMul 'h' ('e' is computed") for r in stays(model))
+    assert "MatMul 'h' (both of its operands are computed)" in stays(model)
     model = build([node("MatMul", ["x", "z"], ["y"])], inputs={"x": (3, 5), "z": (5, 6)})
-    assert any("is computed" in r for r in stays(model))
+    assert "MatMul 'y' (both of its operands are computed)" in stays(model)
 
 
 @pytest.mark.parametrize("shape", [(6,), (2, 5, 6)])
