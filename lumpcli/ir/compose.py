@@ -170,6 +170,10 @@ def _keep(
 
 def _complete(net: Net, group: Group, kept: Array, among: Array, preference: Array) -> Array:
     """Some more slots, so that no layer is left without features, nor blocks of unequal size."""
+    loose = [(n, t) for n in group.layers for t in n.terms if t.diagonal and t.blocks > 1]
+    for layer, term in reversed(loose):  # what a kept multiple is made of
+        own, sources = group.slots[layer.name], group.slots[term.source]
+        kept[sources[kept[own.reshape(len(sources), -1)].any(axis=1)]] = True
     empty = [layer for layer in group.layers if not kept[group.slots[layer.name]].any()]
     if empty:
         every = [
@@ -178,7 +182,6 @@ def _complete(net: Net, group: Group, kept: Array, among: Array, preference: Arr
         ]
         kept = hitting_set(every, kept, preference)
     blocks = list(_blocks(net, group))
-    loose = [(n, t) for n in group.layers for t in n.terms if t.diagonal and t.blocks > 1]
     count = -1
     while count != (count := int(kept.sum())):
         for layer, number in blocks:

@@ -53,12 +53,16 @@ def global_pool(trace: Trace) -> str | None:
 
 
 def one_view(trace: Trace) -> View | str | None:
-    """The features of the node's first input, if they lie along one axis; None without any."""
+    """The features of the node's first input along one axis; None without any.
+
+    Of features along several axes, those along the axis of channels.
+    """
     name = trace.node.input[0]
-    view = trace.views.get(name)
-    if view is None and trace.view(name) is not None:
-        return "its features lie along several axes"
-    return view
+    view, rank = trace.view(name), trace.rank(name)
+    if view is None or len(view.axes) == 1:
+        return view
+    here = None if rank is None else trace.along(name, 1 - rank)
+    return here or "its features lie along several axes"
 
 
 def channels(trace: Trace, rank: int | None = None) -> View | str | None:

@@ -154,12 +154,14 @@ def gather(trace: Trace) -> str | None:
     axis = attributes_of(node).get("axis", 0)
     if trace.view(name) is None:
         return _embedding(trace, axis)
-    view = trace.views.get(name)
     rank = trace.rank(name)
-    if view is None or rank is None:
-        return "its features lie along several axes" if rank is not None else "its rank is unknown"
-    stored = trace.constant(places)
+    if rank is None:
+        return "its rank is unknown"
     axis = axis % rank - rank
+    view = trace.views.get(name) or trace.along(name, axis)
+    if view is None:
+        return "its features lie along several axes"
+    stored = trace.constant(places)
     if axis != view.axis:
         indices = None if stored is None else (stored.array.shape, stored.array.tobytes())
         rank_of_places = trace.rank(places)
