@@ -239,7 +239,7 @@ def _carriers(table: Table, storage: Storage, keep: Array) -> Array | None:
         if not gone:
             continue
         chosen = able[0]
-        if not certain or len({table.ratio[i] for i in able}) > 1:
+        if not certain or (len(able) > 1 and len({table.ratio[i] for i in able}) > 1):
             costs = [(storage.best_carrier(table, [*gone, i], [i])[1], i) for i in able]
             cost, chosen = min(costs)
             if cost == np.inf:

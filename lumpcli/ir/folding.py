@@ -12,9 +12,10 @@ import numpy as np
 
 from lumpcli.errors import InternalError
 from lumpcli.ir.activation import Activation
-from lumpcli.ir.exact import Array, fold, round_once
+from lumpcli.ir.exact import Array, fold
 from lumpcli.ir.net import Layer, Net, Term
 from lumpcli.ir.quotient import LayerCut, Quotient
+from lumpcli.ir.rounded import fold_once
 
 _BLOCK = 1 << 20  # entries folded at a time
 
@@ -39,33 +40,34 @@ def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) ->
     weight: Array = term.weight
     if cut is None:
         return weight[rows]
-    result: Array = weight[np.ix_(rows, cut.keep)]
-    if not cut.moves_columns:
+    joined = _joined(cut)
+    result = np.empty((len(rows), len(cut.keep), *weight.shape[2:]), weight.dtype)
+    step = max(1, _BLOCK // max(term.flat.shape[1], 1))
+    for first in range(0, len(rows), step):
+        part = slice(first, first + step)
+        result[part] = _fold_rows(term, weight[rows[part]], cut, joined, tally)
+    return result
+
+
+def _fold_rows(term: Term, weight: Array, cut: LayerCut, joined: _Joined, tally: Rounding) -> Array:
+    """Some rows (r, n_source, *taps) after the cut of their source."""
+    result: Array = weight[:, cut.keep]
+    if not cut.moves_columns or term.frozen:
         return result
-    members, owners, starts = _joined(cut)
-    used = np.zeros(cut.keep.size, bool)
-    used[np.searchsorted(cut.keep, cut.carrier[cut.carrier >= 0])] = True
-    if term.frozen:
+    result[:, joined.unused] = 0
+    if not len(joined.starts):
         return result
-    result[:, ~used] = 0
-    ends = np.append(starts[1:], len(members))
-    step = max(1, _BLOCK // max(len(rows), 1))
-    for first in range(0, len(starts), step):
-        last = min(first + step, len(starts))
-        some = members[starts[first] : ends[last - 1]]
-        block = weight[np.ix_(rows, some)]
-        flat = np.moveaxis(block.reshape(len(rows), len(some), -1), 1, 2).reshape(-1, len(some))
-        ratios = [cut.ratio[m] for m in some]
-        stored, inexact = round_once(
-            fold(flat, ratios, starts[first:last] - starts[first]), weight.dtype
-        )
-        if weight.dtype.kind == "i":
-            tally.impossible += int(inexact.sum()) + int(_beyond(stored, term.limits).sum())
-        columns = np.moveaxis(stored.reshape(len(rows), -1, last - first), 1, 2)
-        place = np.searchsorted(cut.keep, owners[first:last])
-        result[:, place] = columns.reshape(len(rows), last - first, *weight.shape[2:])
-        tally.folded += stored.size
-        tally.rounded += int(inexact.sum())
+    some = weight[:, joined.members]
+    r, m = some.shape[:2]
+    flat = some if some.ndim == 2 else np.moveaxis(some.reshape(r, m, -1), 1, 2).reshape(-1, m)
+    stored, inexact = fold_once(flat, joined.ratios, joined.starts, weight.dtype)
+    if weight.dtype.kind == "i":
+        tally.impossible += int(inexact.sum()) + int(_beyond(stored, term.limits).sum())
+    groups = len(joined.starts)
+    columns = stored if some.ndim == 2 else np.moveaxis(stored.reshape(r, -1, groups), 1, 2)
+    result[:, joined.places] = columns.reshape(r, groups, *weight.shape[2:])
+    tally.folded += stored.size
+    tally.rounded += int(inexact.sum())
     return result
 
 
@@ -75,15 +77,37 @@ def _beyond(numbers: Array, limits: tuple[int, int] | None) -> Array:
     return np.asarray((numbers < low) | (numbers > high))
 
 
-def _joined(cut: LayerCut) -> tuple[Array, Array, Array]:
-    """Features sorted by carrier, for carriers of several; those carriers; where each begins."""
+@dataclass(frozen=True)
+class _Joined:
+    """Which columns are added up: features by carrier, for carriers of several.
+
+    Group `k` are the `members` from `starts[k]` on, times their `ratios`; its sum goes to place
+    `places[k]` among the kept ones. `unused` are the places whose carrier carries nothing.
+    """
+
+    members: Array
+    ratios: list[Fraction]
+    starts: Array
+    places: Array
+    unused: Array
+
+
+def _joined(cut: LayerCut) -> _Joined:
     carried = np.flatnonzero(cut.carrier >= 0)
     order = carried[np.argsort(cut.carrier[carried], kind="stable")]
     owners, starts, counts = np.unique(cut.carrier[order], return_index=True, return_counts=True)
     several = (counts > 1) | (order[starts] != owners)
-    chosen = np.repeat(several, counts)
+    members = order[np.repeat(several, counts)]
     lengths = counts[several]
-    return order[chosen], owners[several], np.cumsum(lengths) - lengths
+    unused = np.ones(cut.keep.size, bool)
+    unused[np.searchsorted(cut.keep, owners)] = False
+    return _Joined(
+        members,
+        [cut.ratio[m] for m in members.tolist()],
+        np.cumsum(lengths) - lengths,
+        np.searchsorted(cut.keep, owners[several]),
+        unused,
+    )
 
 
 def fold_bias(
@@ -98,11 +122,11 @@ def fold_bias(
     InternalError where there is no place for that in a row whose value is `needed` (n,).
     """
     shifts = [
-        (term, feature, offset, feature in cut.irrational)
+        (term, shifted, cut)
         for term, cut in zip(layer.terms, cuts, strict=True)
         if cut is not None and not term.diagonal
-        for feature, offset in enumerate(cut.offset)
-        if offset
+        for shifted in [np.array([i for i, offset in enumerate(cut.offset) if offset], np.int64)]
+        if len(shifted)
     ]
     if not shifts:
         return None if layer.bias is None else layer.bias[rows]
@@ -111,20 +135,21 @@ def fold_bias(
     block = [bias[rows, None].astype(np.float64)]
     factors = [Fraction(1)]
     uncertain = np.zeros(len(rows), bool)
-    for term, feature, offset, irrational in shifts:
-        columns = np.arange(feature * term.taps, (feature + 1) * term.taps)
+    for term, shifted, cut in shifts:
+        columns = (shifted[:, None] * term.taps + np.arange(term.taps)).reshape(-1)
         block.append(term.entries(rows, columns).astype(np.float64))
-        factors += [offset * term.scale / layer.bias_scale] * term.taps
-        if irrational:
-            uncertain |= (block[-1] != 0).any(axis=1)
+        scale = term.scale / layer.bias_scale
+        factors += [cut.offset[i] * scale for i in shifted.tolist() for _ in range(term.taps)]
+        irrational = np.isin(shifted, list(cut.irrational)).repeat(term.taps)
+        uncertain |= (block[-1][:, irrational] != 0).any(axis=1)
     if layer.bias_fixed or dtype is None or layer.bias_units is not None:
         added = fold(np.concatenate(block[1:], axis=1), factors[1:], np.zeros(1, np.int64))
         matters = True if needed is None else needed[rows, None]
         if (matters & (added.mantissa != 0)).any():
             raise InternalError(f"{layer.name}: there is no place for what constants add to it")
         return None if layer.bias is None else layer.bias[rows]
-    exact = fold(np.concatenate(block, axis=1), factors, np.zeros(1, np.int64))
-    stored, inexact = round_once(exact, dtype)
+    start = np.zeros(1, np.int64)
+    stored, inexact = fold_once(np.concatenate(block, axis=1), factors, start, dtype)
     inexact[uncertain] = True
     if dtype.kind == "i":
         limits = np.iinfo(dtype)
@@ -166,7 +191,7 @@ def _apply_layer(layer: Layer, quotient: Quotient, tally: Rounding) -> Layer:
         tally.overflow.add(layer.name)
     numbers: list[Any] = [t.weight for t in terms if not t.diagonal] + [bias]
     for array in numbers:
-        if array is not None and not np.isfinite(array.astype(np.float64)).all():
+        if array is not None and array.dtype.kind != "i" and not np.isfinite(array).all():
             tally.overflow.add(layer.name)
     activation = layer.activation
     if activation.slopes is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from lumpcli.ir.exact import Array
+from lumpcli.ir.exact import Array, narrow
+from lumpcli.ir.floats import factors_of
 from lumpcli.ir.folding import Rounding, fold_term
 from lumpcli.ir.net import Layer, Net
 from lumpcli.ir.quotient import LayerCut
@@ -17,6 +20,7 @@ from lumpcli.ir.table import Table
 _OVERFLOW = "a folded weight would overflow its stored type, or not be an integer"
 _ROUNDED = "a folded weight would have to be rounded (level strict)"
 _MOST_CARRIERS = 8  # tried per class
+_BLOCK = 1 << 17  # entries at a time
 
 
 class Storage:
@@ -68,18 +72,26 @@ class Storage:
             return True
         ratios = [abs(r) for r in table.ratio if r]
         growth = self.layer.width * max(ratios, default=1) / Fraction(min(ratios, default=1))
-        weights = [reader.terms[index].weight for reader, index in self.readers]
-        return any(
-            Fraction(float(np.abs(w).max(initial=0))) * growth >= _limit(w.dtype)
-            for w in weights
-            if w is not None
-        )
+        return any(largest * growth >= limit for largest, limit in self._largest)
+
+    @cached_property
+    def _largest(self) -> list[tuple[Fraction, Fraction]]:
+        """The largest weight of each reader, and a bound on what its type holds."""
+        found = []
+        for reader, index in self.readers:
+            weight = reader.terms[index].flat
+            # no copy of it all for the sizes: of the largest and the smallest one is the largest
+            size = max((abs(float(f(weight))) for f in (np.max, np.min)), default=0.0)
+            finite = size if math.isfinite(size) else float(np.finfo(np.float64).max)
+            found.append((Fraction(finite), _limit(weight.dtype)))
+        return found
 
     def take_apart(self, table: Table) -> None:
         """Split classes whose folded columns cannot be stored, each into few parts that can."""
-        if not self.may_fail(table):
+        classes = table.classes()
+        if not classes or not self.may_fail(table):
             return
-        for members in table.classes():
+        for members in classes:
             if self.best_carrier(table, members, members)[1] < np.inf:
                 continue
             table.declined = _ROUNDED if self.strict else _OVERFLOW
@@ -106,17 +118,82 @@ class Storage:
         `alone`: only this layer has a say, so the first carrier that costs nothing will do.
         """
         preference = np.zeros(self.layer.width)
-        for members in table.classes():
-            if len({table.ratio[i] for i in members}) == 1:
-                continue
-            costs: dict[Fraction, float] = {}
+        classes = [c for c in table.classes() if len({table.ratio[i] for i in c}) > 1]
+        if classes and not self.may_fail(table):  # then powers of two change no rounding
+            classes = [c for c in classes if len({_odd(table.ratio[i]) for i in c}) > 1]
+        tried = [_first_of_each([table.ratio[i] for i in c]) for c in classes]
+        for members, ratios, costs in zip(
+            classes, tried, self._costs(table, classes, tried), strict=True
+        ):
+            known = {}
+            for ratio, cost in zip(ratios, costs, strict=True):
+                known[ratio] = cost
+                if alone and cost == 0:
+                    break
             for i in members:
-                ratio = table.ratio[i]
-                settled = len(costs) == _MOST_CARRIERS or (alone and 0 in costs.values())
-                if ratio not in costs and not settled:
-                    costs[ratio] = min(self.cost(table, members, i), 1e300)
-                preference[i] = costs.get(ratio, max(costs.values()) + alone)
+                preference[i] = known.get(table.ratio[i], max(known.values()) + alone)
         return preference
+
+    def _costs(
+        self, table: Table, classes: list[list[int]], tried: list[list[Fraction]]
+    ) -> list[list[float]]:
+        """Per class and ratio of a carrier: how many folded weights are rounded; 1e300: too many.
+
+        Estimates in float64, which choose but decide nothing; integers are counted exactly.
+        """
+        if any(reader.terms[index].limits for reader, index in self.readers):
+            return [
+                [min(self.cost(table, c, _carrier_of(table, c, r)), 1e300) for r in ratios]
+                for c, ratios in zip(classes, tried, strict=True)
+            ]
+        order = np.array([i for c in classes for i in c], np.int64)
+        if not len(order):
+            return []
+        starts = np.cumsum([0, *(len(c) for c in classes[:-1])])
+        ratio = [table.ratio[i] for i in order.tolist()]
+        factors = factors_of(ratio, starts)
+        weights = factors.whole if factors.whole is not None else np.array(ratio, np.float64)
+        scale = np.array(factors.denominator if factors.whole is not None else 1.0, np.float64)
+        most = max(map(len, tried))
+        divisors = np.array([[*map(float, r), *[np.nan] * (most - len(r))] for r in tried])
+        total = np.zeros(divisors.shape)
+        for reader, index in self.readers:
+            weight = reader.terms[index].by_tap
+            step = max(1, _BLOCK // len(order))
+            for tap in range(weight.shape[2]):
+                for first in range(0, len(weight), step):
+                    block = weight[first : first + step, order, tap].astype(np.float64)
+                    summed = np.add.reduceat(block * weights, starts, axis=1)
+                    for k in range(most):
+                        total[:, k] += _rounded(summed / (scale * divisors[:, k]), weight.dtype)
+        if self.strict:
+            total[total > 0] = 1e300
+        return [
+            np.minimum(row[: len(ratios)], 1e300).tolist()
+            for row, ratios in zip(total, tried, strict=True)
+        ]
+
+
+def _rounded(folded: Array, dtype: np.dtype[Any]) -> Array:
+    """How many entries of each column a type does not hold; infinity where one overflows."""
+    stored = narrow(folded, dtype).astype(np.float64)
+    count: Array = (stored != folded).sum(axis=0).astype(np.float64)
+    count[np.isinf(stored).any(axis=0)] = np.inf
+    return count
+
+
+def _odd(ratio: Fraction) -> tuple[int, int]:
+    """A ratio but for its sign and powers of two."""
+    n, d = abs(ratio.numerator), ratio.denominator
+    return n // (n & -n), d // (d & -d)
+
+
+def _first_of_each(ratios: list[Fraction]) -> list[Fraction]:
+    return list(dict.fromkeys(ratios))[:_MOST_CARRIERS]
+
+
+def _carrier_of(table: Table, members: Sequence[int], ratio: Fraction) -> int:
+    return next(i for i in members if table.ratio[i] == ratio)
 
 
 def _limit(dtype: np.dtype[Any]) -> Fraction:

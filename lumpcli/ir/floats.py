@@ -1,0 +1,151 @@
+"""Exact sums of multiples of stored floats in float64 where that is possible, and what is lost.
+
+A rounded sum or product comes with its rounding error, itself a float64 (the error-free
+transformations of Knuth and Dekker). So numpy's float64 tells at its own speed whether a fold is
+exact; what it cannot hold is left to `ir.exact`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from lumpcli.ir.exact import Array
+
+BITS = 53  # of a float64's mantissa
+_SPLIT = 2.0**27 + 1
+_HUGE, _TINY = 2.0**450, 2.0**-450  # products of numbers between them neither over- nor underflow
+
+
+def two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """`a + b` as the nearest float64 and the error, exactly."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def two_product(a: Array, b: Array) -> tuple[Array, Array]:
+    """`a * b` as the nearest float64 and the error, exactly; for numbers that are `moderate`."""
+    product = a * b
+    left, right = _halves(a), _halves(b)
+    error = left[0] * right[0] - product
+    error += left[0] * right[1] + left[1] * right[0]
+    error += left[1] * right[1]
+    return product, error
+
+
+def _halves(a: Array) -> tuple[Array, Array]:
+    scaled = _SPLIT * a
+    high = scaled - (scaled - a)
+    return high, a - high
+
+
+def moderate(block: Array) -> bool:
+    """Whether all numbers are 0 or of a size whose products are safe, none infinite or NaN."""
+    if not block.size:
+        return True
+    size = np.abs(block)
+    if not size.max() < _HUGE:  # also for NaN
+        return False
+    return bool(size.min() >= _TINY or np.where(size == 0, 1.0, size).min() >= _TINY)
+
+
+def significant_bits(numbers: Array) -> int:
+    """How many bits the mantissas of an array's type have at most."""
+    if numbers.dtype == np.float32:
+        return 24
+    if numbers.dtype.kind == "i":
+        return min(8 * numbers.dtype.itemsize, BITS)
+    return 11 if numbers.dtype.itemsize == 2 else BITS  # float16, bfloat16
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Rational coefficients of groups of columns, as integers over a common denominator.
+
+    `whole` (members,) are integers in float64, None where one does not fit; `bits` is the length
+    of the longest, without trailing zeros. `denominator` (groups,).
+    """
+
+    whole: Array | None
+    bits: int
+    denominator: tuple[int, ...]
+
+    def part(self, members: slice, groups: slice) -> Factors:
+        """The factors of some neighbouring groups."""
+        whole = None if self.whole is None else self.whole[members]
+        return Factors(whole, self.bits, self.denominator[groups])
+
+
+def factors_of(coefficients: Sequence[Fraction], starts: Array) -> Factors:
+    """Coefficients of groups of members; group `k` begins at `starts[k]`."""
+    ends = [*starts[1:].tolist(), len(coefficients)]
+    numerators: list[int] = []
+    denominators = []
+    for start, end in zip(starts.tolist(), ends, strict=True):
+        group = coefficients[start:end]
+        common = math.lcm(*{c.denominator for c in group})
+        denominators.append(common)
+        numerators += [c.numerator * (common // c.denominator) for c in group]
+    bits, fits = 0, True
+    for number in set(numerators):
+        size = abs(number)
+        odd = size >> ((size & -size).bit_length() - 1) if size else 0
+        bits = max(bits, odd.bit_length())
+        fits = fits and size.bit_length() < 400 and odd.bit_length() <= BITS
+    whole = np.array(numerators, np.float64) if fits else None
+    return Factors(whole, bits, tuple(denominators))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums of groups of columns: `value + rest` to far beyond float64; exact where `lost` is 0.
+
+    All are (rows, groups). `lost` is the sum of the sizes of all rounding errors; `rest` may be off
+    by that times `members` half-ulps.
+    """
+
+    value: Array
+    rest: Array
+    lost: Array
+
+
+def sums(block: Array, factors: Array | None, bits: int, starts: Array) -> Sums | None:
+    """Sums of groups of neighbouring columns of `block` (rows, members), each times its factor.
+
+    `bits` is how long factors and entries are together. None where sizes are not moderate.
+    """
+    wide = block.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not moderate(wide):
+            return None
+        error = None
+        if factors is not None and bits > BITS:
+            wide, error = two_product(wide, factors)
+            if not moderate(wide):
+                return None
+        elif factors is not None:
+            wide = wide * factors
+    sizes = np.diff(np.append(starts, block.shape[1]))
+    if error is None and (sizes == 1).all():
+        nothing = np.zeros((1, 1))
+        return Sums(wide, nothing, nothing)
+    value = wide[:, starts]
+    rest = np.zeros_like(value) if error is None else error[:, starts]
+    lost = np.abs(rest)
+    for number in range(1, int(sizes.max(initial=0))):
+        groups = np.flatnonzero(sizes > number)
+        columns = starts[groups] + number
+        total, off = two_sum(value[:, groups], wide[:, columns])
+        value[:, groups] = total
+        if error is not None:
+            lost[:, groups] += np.abs(error[:, columns])
+            rest[:, groups] += error[:, columns]
+        if off.any():
+            lost[:, groups] += np.abs(off)
+            rest[:, groups] += off
+    return Sums(value, rest, lost)
