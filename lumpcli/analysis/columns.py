@@ -1,8 +1,7 @@
 """The rows of a dense layer, rewritten over the classes of what it reads.
 
 `Columns` says which stored columns belong together; `block` folds some of them for some rows,
-exactly. The matrix of folded rows is never made as a whole. A `Stack` is the rows of several layers
-that read the same classes, one below the other.
+exactly. The matrix of folded rows is never made as a whole.
 """
 
 from __future__ import annotations
@@ -16,7 +15,42 @@ from typing import Protocol
 import numpy as np
 
 from lumpcli.analysis.facts import INSIDE, LayerValues
-from lumpcli.ir import Array, Exact, Layer, Term, below, fold, spread, zeros
+from lumpcli.ir import (
+    BITS,
+    Array,
+    Exact,
+    Factors,
+    Layer,
+    Term,
+    factors_of,
+    fold,
+    integers,
+    moderate,
+    significant_bits,
+    sums,
+)
+
+
+@dataclass(frozen=True)
+class Floats:
+    """Folded columns that float64 holds: `value[i, k] / denominator[k]` (None: all 1).
+
+    `narrow`: entries are so short that the product of two of them fits float64, too.
+    """
+
+    value: Array
+    denominator: tuple[int, ...] | None
+    narrow: bool
+
+    def at(self, row: int, column: int) -> Fraction:
+        """One entry as a fraction."""
+        denominator = 1 if self.denominator is None else self.denominator[column]
+        return Fraction(float(self.value[row, column])) / denominator
+
+    def exact(self) -> Exact:
+        """The same in integers."""
+        mantissa, exponent = integers(self.value)
+        return Exact(mantissa, exponent, self.denominator or (1,) * self.value.shape[1])
 
 
 class FoldedRows(Protocol):
@@ -38,6 +72,12 @@ class FoldedRows(Protocol):
 
     def bias(self, rows: Array) -> Exact:
         """The folded bias of the given rows, one column: bias plus what constant sources add."""
+
+    def floats(self, rows: Array, first: int, last: int) -> Floats | None:
+        """The same as `block`, where float64 holds it without rounding; else None."""
+
+    def bias_floats(self, rows: Array) -> Floats | None:
+        """The same as `bias`, where that is what is stored; else None."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +115,52 @@ class Columns:
 
     def functions(self) -> list[Hashable]:
         """What each row's activation is (width,)."""
+        if self.layer.activation.slopes is None:
+            return [self.layer.activation.key(0)] * self.width
         return [self.layer.activation.key(i) for i in range(self.width)]
+
+    @cached_property
+    def _factors(self) -> Factors | None:
+        return None if self.coefficient is None else factors_of(self.coefficient, self.starts)
+
+    @cached_property
+    def _bits(self) -> int:
+        """How long entries times their factors are at most."""
+        bits = 0
+        for term in self.layer.terms:
+            if term.weight is not None and not term.diagonal:
+                scaled_by = 0 if term.row_scale is None else significant_bits(term.row_scale)
+                bits = max(bits, significant_bits(term.weight) + scaled_by)
+        return bits + (0 if self._factors is None else self._factors.bits)
+
+    def floats(self, rows: Array, first: int, last: int) -> Floats | None:
+        """The same as `block`, where float64 holds it without rounding; else None."""
+        members = slice(
+            int(self.starts[first]),
+            int(self.starts[last]) if last < len(self.starts) else len(self.column),
+        )
+        stored = self._stored(rows, self.term[members], self.column[members])
+        whole, denominator = None, None
+        if self._factors is not None:
+            if self._factors.whole is None:
+                return None
+            part = self._factors.part(members, slice(first, last))
+            whole, denominator = part.whole, part.denominator
+        found = sums(stored, whole, self._bits, self.starts[first:last] - members.start)
+        if found is None or found.lost.any():
+            return None
+        alone = last - first == members.stop - members.start
+        return Floats(found.value, denominator, alone and self._bits <= BITS // 2)
+
+    def bias_floats(self, rows: Array) -> Floats | None:
+        """The same as `bias`, where that is what is stored; else None."""
+        if self.shifts or self.layer.bias_scale != 1:
+            return None
+        bias = self.layer.biases(rows)[:, None]
+        stored = self.layer.bias
+        units = self.layer.bias_units is not None
+        narrow = stored is None or (not units and significant_bits(stored) <= BITS // 2)
+        return Floats(bias, None, narrow) if moderate(bias) else None
 
     def block(self, rows: Array, first: int, last: int) -> Exact:
         """Folded columns `first` to `last` (exclusive) of the given rows, exact."""
@@ -102,63 +187,6 @@ class Columns:
             of_term = np.flatnonzero(terms == index)
             stored[:, of_term] = self.layer.terms[index].entries(rows, columns[of_term])
         return stored
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Chosen rows of several layers, one below the other, over all columns any of them has."""
-
-    parts: Sequence[tuple[Columns, Array]]
-
-    @cached_property
-    def keys(self) -> Array:
-        """What the columns of all parts are over (3, columns)."""
-        every = np.concatenate([columns.keys for columns, _ in self.parts], axis=1)
-        return np.unique(every, axis=1)  # sorted by the first row, then the second, ...
-
-    @cached_property
-    def _places(self) -> list[Array]:
-        """Per part, where its columns are among all (rising)."""
-        order = {key: place for place, key in enumerate(map(tuple, self.keys.T.tolist()))}
-        return [
-            np.array([order[key] for key in map(tuple, columns.keys.T.tolist())], np.int64)
-            for columns, _ in self.parts
-        ]
-
-    @property
-    def width(self) -> int:
-        """How many rows there are."""
-        return sum(len(rows) for _, rows in self.parts)
-
-    def functions(self) -> list[Hashable]:
-        """What each row's activation is (width,)."""
-        return [p.layer.activation.key(i) for p, rows in self.parts for i in rows.tolist()]
-
-    def block(self, rows: Array, first: int, last: int) -> Exact:
-        """Folded columns `first` to `last` (exclusive) of the given rows (rising), exact."""
-        blocks = []
-        for number, own in self._split(rows):
-            places = self._places[number]
-            begin, end = np.searchsorted(places, [first, last])
-            if begin == end:
-                blocks.append(zeros(len(own), last - first))
-                continue
-            block = self.parts[number][0].block(own, int(begin), int(end))
-            blocks.append(spread(block, places[begin:end] - first, last - first))
-        return below(blocks)
-
-    def bias(self, rows: Array) -> Exact:
-        """The folded bias of the given rows (rising), one column."""
-        return below([self.parts[number][0].bias(own) for number, own in self._split(rows)])
-
-    def _split(self, rows: Array) -> list[tuple[int, Array]]:
-        found, begin = [], 0
-        for number, (_, chosen) in enumerate(self.parts):
-            here = rows[(rows >= begin) & (rows < begin + len(chosen))]
-            if len(here):
-                found.append((number, chosen[here - begin]))
-            begin += len(chosen)
-        return found
 
 
 # term, column, (is known, class, tap), coefficient

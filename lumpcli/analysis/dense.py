@@ -8,11 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from lumpcli.analysis.columns import Columns, Stack, columns_of
+from lumpcli.analysis.columns import Columns, columns_of
 from lumpcli.analysis.facts import CONSTANT
 from lumpcli.analysis.numbering import ONE, Fact, Numbering
 from lumpcli.analysis.rows import Rows, refine
 from lumpcli.analysis.shift import ZERO, Shift
+from lumpcli.analysis.stack import Stack
 from lumpcli.ir import Array, Layer, Symmetry
 
 Loosen = Callable[[Columns, Rows, Collection[int]], Rows]
@@ -149,7 +150,7 @@ def _last(rows: Rows, width: int) -> Rows:
     """The facts of refinement on the last rows of a stack."""
     before = len(rows.label) - width
     single = {i - before: s for i, s in rows.single.items() if i >= before}
-    return Rows(rows.label[before:], rows.lead[before:], rows.entries[before:], single)
+    return Rows(rows.label[before:], rows.lead.part(before), rows.entries[before:], single)
 
 
 def _members(label: Array) -> list[Array]:

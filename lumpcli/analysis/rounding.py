@@ -55,7 +55,7 @@ def loosen(columns: Columns, rows: Rows, settled: Collection[int]) -> Rows:
     def star(place: int) -> _Star | None:
         return _star(columns, rows, classes[place], functions)
 
-    label, lead = rows.label.copy(), list(rows.lead)
+    label, lead = rows.label.copy(), rows.lead.copy()
     absorbed: set[int] = set()
     for place, other_place in candidates(columns, np.array([c[0] for c in classes], np.int64)):
         if place in absorbed or other_place in absorbed:
@@ -76,7 +76,7 @@ def loosen(columns: Columns, rows: Rows, settled: Collection[int]) -> Rows:
         for i in other.members.tolist():
             lead[i] = lead[i] / old * ratio * lead[to]
             label[i] = label[to]
-    return replace(rows, label=label, lead=tuple(lead))
+    return replace(rows, label=label, lead=lead)
 
 
 def _classes(rows: Rows, wanted: Array) -> list[Array]:

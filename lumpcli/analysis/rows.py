@@ -1,36 +1,84 @@
 """Which rows of a dense layer are multiples of one another: refinement by blocks of columns.
 
 All rows start in one block of the partition; a few columns at a time split it, and a row that is
-alone is never looked at again. Columns are compared in normal form, a primitive integer vector and
-a scale, so equality of normal forms *is* proportionality: nothing is guessed and checked later.
+alone is never looked at again. Every split is exact: in float64 where that holds the folded columns
+(`analysis.matching`), else by a normal form of integers. Nothing is guessed and checked later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
-from lumpcli.analysis.columns import FoldedRows
+from lumpcli.analysis.columns import Floats, FoldedRows
+from lumpcli.analysis.matching import divisors, equal_rows, hashes
 from lumpcli.ir import Array, Exact, Symmetry, scaled
 
 _FIRST_BLOCK = 16
 _LARGEST_BLOCK = 1 << 20  # entries
+
+Values = Callable[[int, int], Fraction]  # an entry by row and column
+
+
+class Leads:
+    """What each row is divided by before rows are compared: a normaliser of its first entry.
+
+    The ratio of two rows of one class is the ratio of their leads; 1 where the row is all zero.
+    `first` are the first non-zero entries (0: none so far; NaN: no float64 holds it).
+    """
+
+    def __init__(self, symmetry: Symmetry, width: int) -> None:
+        self.symmetry = symmetry
+        self.first = np.zeros(width)
+        self._told: dict[int, Fraction] = {}
+
+    def __getitem__(self, row: int) -> Fraction:
+        if row in self._told:
+            return self._told[row]
+        first = float(self.first[row])
+        return self.symmetry.normaliser(Fraction(first)) if first else Fraction(1)
+
+    def __setitem__(self, row: int, lead: Fraction) -> None:
+        self._told[row] = lead
+
+    def begin(self, row: int, entry: Fraction) -> None:
+        """Tell the first non-zero entry of a row."""
+        near = float(entry)
+        if Fraction(near) == entry:
+            self.first[row] = near
+        else:
+            self.first[row] = np.nan
+            self[row] = self.symmetry.normaliser(entry)
+
+    def copy(self) -> Leads:
+        """Leads that may be changed without changing these."""
+        other = Leads(self.symmetry, len(self.first))
+        other.first[:] = self.first
+        other._told |= self._told
+        return other
+
+    def part(self, begin: int) -> Leads:
+        """The leads of the rows from one on."""
+        other = Leads(self.symmetry, len(self.first) - begin)
+        other.first[:] = self.first[begin:]
+        other._told |= {row - begin: lead for row, lead in self._told.items() if row >= begin}
+        return other
 
 
 @dataclass(frozen=True)
 class Rows:
     """A partition of rows. `label` (n,): rows with equal labels are multiples of one another.
 
-    The ratio of two such rows is the ratio of their `lead`s (1 where the row is all zero).
-    `entries` counts the non-zero folded weights over classes that vary, exact up to 1 and at least
-    2 above. `single` names that weight where it is the only one: (folded column, weight).
+    The ratio of two such rows is the ratio of their `lead`s. `entries` counts the non-zero folded
+    weights over classes that vary, exact up to 1 and at least 2 above. `single` names that weight
+    where it is the only one: (folded column, weight).
     """
 
     label: Array
-    lead: tuple[Fraction, ...]
+    lead: Leads
     entries: Array
     single: dict[int, tuple[int, Fraction]]
 
@@ -39,9 +87,9 @@ class _Refinement:
     def __init__(self, columns: FoldedRows, symmetry: Symmetry) -> None:
         self.columns = columns
         self.symmetry = symmetry
-        width = columns.width
-        self.lead: list[Fraction | None] = [None] * width
-        self.entries = np.zeros(width, np.int64)
+        self.lead = Leads(symmetry, columns.width)
+        self.narrow = True  # whether products of leads and entries fit float64
+        self.entries = np.zeros(columns.width, np.int64)
         self.single: dict[int, tuple[int, Fraction]] = {}
         functions: dict[Hashable, int] = {}
         keys = columns.functions()
@@ -51,11 +99,62 @@ class _Refinement:
     def undecided(self) -> Array:
         """Rows that are not alone, or that may still turn out constant or passed-on values."""
         _, inverse, counts = np.unique(self.label, return_inverse=True, return_counts=True)
-        few = 2 if self.symmetry is Symmetry.LINEAR else 1
-        return np.flatnonzero((counts[inverse] > 1) | (self.entries < few))
+        return np.flatnonzero((counts[inverse] > 1) | (self.entries < self._few))
 
-    def split(self, rows: Array, block: Exact) -> None:
-        """Tell rows apart by more columns."""
+    @property
+    def _few(self) -> int:
+        return 2 if self.symmetry is Symmetry.LINEAR else 1
+
+    def take(self, rows: Array, first: int, last: int, varying: bool) -> None:
+        """Tell rows apart by some columns; count their entries if those are over what varies."""
+        found = self.columns.floats(rows, first, last)
+        if found is None:
+            block = self.columns.block(rows, first, last)
+            if varying:
+                present = block.mantissa != 0
+                self._count(rows, present, first, block.value)
+            self._split_exact(rows, block)
+            return
+        if varying:
+            few = np.flatnonzero(self.entries[rows] < self._few)
+            present = found.value[few] != 0
+            self._count(rows[few], present, first, lambda k, c: found.at(int(few[k]), c))
+        self.split(rows, found)
+
+    def split(self, rows: Array, found: Floats) -> None:
+        """Tell rows apart by columns that float64 holds."""
+        if np.isnan(self.lead.first[rows]).any():
+            self._split_exact(rows, found.exact())
+            return
+        lead = self.lead.first[rows]
+        begun = lead != 0
+        new = np.flatnonzero(~begun)
+        if len(new):
+            place = (found.value[new] != 0).argmax(axis=1)
+            lead[new] = found.value[new, place]
+            self.lead.first[rows[new]] = lead[new]
+            self.narrow &= found.narrow
+        divisor = divisors(self.symmetry, lead)
+        narrow = found.narrow and self.narrow
+        open_ = np.arange(len(rows))
+        if not len(new):  # most often, nothing new is told: compare with the first of each class
+            own = self.label[rows]
+            _, first, inverse = np.unique(own, return_index=True, return_inverse=True)
+            same = equal_rows(found.value, divisor, open_, first[inverse], narrow)
+            self.label[rows[same]] = own[same]
+            open_ = open_[~same]
+        before = self.label[rows]
+        while len(open_):
+            key = hashes(found.value[open_], divisor[open_], before[open_])
+            _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+            to = open_[first[inverse]]
+            same = before[open_] == before[to]
+            same &= equal_rows(found.value, divisor, open_, to, narrow)
+            self.label[rows[open_[same]]] = self.next_label + inverse[same]
+            self.next_label += len(first)
+            open_ = open_[~same]
+
+    def _split_exact(self, rows: Array, block: Exact) -> None:
         mantissa = block.mantissa
         divisor = np.gcd.reduce(mantissa, axis=1)
         first = (mantissa != 0).argmax(axis=1)
@@ -67,26 +166,26 @@ class _Refinement:
         for k, row in enumerate(rows.tolist()):
             key: Hashable = (int(self.label[row]), None)
             if divisor[k]:
-                scale = scaled(int(sign[k] * divisor[k]), int(block.exponent[k]))
-                lead = self.lead[row]
-                if lead is None:
-                    lead = self.lead[row] = self.symmetry.normaliser(scale)
+                exponent = int(block.exponent[k])
+                if self.lead.first[row] == 0:
+                    self.lead.begin(row, scaled(int(mantissa[k, first[k]]), exponent))
+                    self.narrow = False
+                scale = scaled(int(sign[k] * divisor[k]), exponent)
                 vector = normal[k]
                 shape = tuple(vector) if vector.dtype == object else vector.tobytes()
-                key = (int(self.label[row]), shape, scale / lead)
+                key = (int(self.label[row]), shape, scale / self.lead[row])
             self.label[row] = found.setdefault(key, self.next_label + len(found))
         self.next_label += len(found)
 
-    def count(self, rows: Array, block: Exact, first: int) -> None:
+    def _count(self, rows: Array, present: Array, first: int, value: Values) -> None:
         """Count non-zero weights, and remember the only one."""
-        present = block.mantissa != 0
         added = present.sum(axis=1)
         if self.symmetry is Symmetry.LINEAR:
             alone = np.flatnonzero((added == 1) & (self.entries[rows] == 0))
             for k in alone.tolist():
                 column = int(present[k].argmax())
                 label = int(self.columns.keys[1, first + column])
-                self.single[int(rows[k])] = (label, block.value(k, column))
+                self.single[int(rows[k])] = (label, value(k, column))
         self.entries[rows] += added
 
 
@@ -96,11 +195,13 @@ def refine(columns: FoldedRows, symmetry: Symmetry) -> Rows:
     Linear layers are compared without their bias and what constants add, which make an offset.
     """
     state = _Refinement(columns, symmetry)
+    linear = symmetry is Symmetry.LINEAR
     rows = np.arange(columns.width)
-    if symmetry is not Symmetry.LINEAR:
-        state.split(rows, columns.bias(rows))
+    bias = None if linear else columns.bias_floats(rows)
+    if bias is not None:
+        state.split(rows, bias)
     ordinary, total = int((columns.keys[0] == 0).sum()), columns.keys.shape[1]
-    if symmetry is Symmetry.LINEAR:
+    if linear:
         total = ordinary
     first, width = 0, _FIRST_BLOCK
     while first < total:
@@ -110,12 +211,12 @@ def refine(columns: FoldedRows, symmetry: Symmetry) -> Rows:
         # no block lies across the border to the columns of known classes
         end = ordinary if first < ordinary else total
         last = min(first + width, end)
-        block = columns.block(rows, first, last)
-        if first < ordinary:
-            state.count(rows, block, first)
-        state.split(rows, block)
+        state.take(rows, first, last, first < ordinary)
         first = last
         width = max(_FIRST_BLOCK, min(2 * width, _LARGEST_BLOCK // len(rows)))
+    if not linear and bias is None:  # sums with many bits: only for rows that all else leaves equal
+        rows = state.undecided()
+        if len(rows):
+            state._split_exact(rows, columns.bias(rows))
     single = {i: s for i, s in state.single.items() if state.entries[i] == 1}
-    lead = tuple(Fraction(1) if x is None else x for x in state.lead)
-    return Rows(state.label, lead, state.entries, single)
+    return Rows(state.label, state.lead, state.entries, single)

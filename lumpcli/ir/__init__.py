@@ -14,16 +14,27 @@ from lumpcli.ir.exact import (
     spread,
     zeros,
 )
+from lumpcli.ir.floats import (
+    BITS,
+    Factors,
+    factors_of,
+    moderate,
+    significant_bits,
+    sums,
+    two_product,
+)
 from lumpcli.ir.folding import Rounding, apply
 from lumpcli.ir.groups import Group, groups
 from lumpcli.ir.net import Join, Layer, Moments, Net, Output, Term
 from lumpcli.ir.quotient import Claim, LayerCut, Quotient
 
 __all__ = [
+    "BITS",
     "Activation",
     "Array",
     "Claim",
     "Exact",
+    "Factors",
     "Group",
     "Join",
     "Layer",
@@ -39,15 +50,20 @@ __all__ = [
     "below",
     "clip",
     "compose",
+    "factors_of",
     "fold",
     "groups",
     "integers",
     "leaky",
     "leaky_key",
+    "moderate",
     "round_fraction",
     "round_once",
     "scaled",
+    "significant_bits",
     "slopes_of",
     "spread",
+    "sums",
+    "two_product",
     "zeros",
 ]

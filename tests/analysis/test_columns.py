@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lumpcli.analysis import LayerValues, columns_of
-from lumpcli.analysis.columns import INSIDE, Stack
+from lumpcli.analysis.columns import INSIDE
 from lumpcli.analysis.shift import Shift
 from tests.computed import exactly
-from tests.nets import LINEAR, dense
+from tests.nets import dense
 
 THIRD = Fraction(1, 3)
 
@@ -109,36 +109,6 @@ def test_irrational_constants_are_columns_that_come_last():
     assert sum(folded(padded)[0]) == 2 + 4 + 10 + 5 + 71
 
 
-def test_rows_of_several_layers_in_one_stack():
-    first = dense("a", "x", [[1, 2], [3, 4], [5, 6]], [1, 2, 3])
-    second = dense("b", "z", [[7, 8, 9]], act=LINEAR)
-    sources = {
-        "x": facts([0, 1], [1, THIRD]),
-        "z": facts([1, 0, 1], [2, 1, Fraction(1, 5)], [0, 5, 0]),
-    }
-    upper, lower = (columns_of(layer, sources) for layer in (first, second))
-    stack = Stack(((upper, np.array([2, 0])), (lower, np.array([0]))))
-    assert stack.width == 3
-    assert stack.keys.tolist() == upper.keys.tolist() == lower.keys.tolist()
-    assert stack.keys[1].tolist() == [0, 1]
-    assert folded(stack) == [[5, 2], [1, 2 * THIRD], [8, 14 + Fraction(9, 5)]]
-    assert bias_of(stack) == [3, 1, 40]
-    assert [f[0] for f in stack.functions()] == ["Relu", "Relu", "Identity"]
-    some = stack.block(np.array([1, 2]), 0, 1)
-    assert [some.value(i, 0) for i in range(2)] == [1, 8]
-
-
-def test_a_stack_has_the_columns_that_any_part_has():
-    sources = {"x": facts([4, 1]), "z": facts([2, 4], [1, THIRD])}
-    upper = columns_of(dense("a", "x", [[1, 2]]), sources)
-    lower = columns_of(dense("b", "z", [[3, 6], [5, 9]]), sources)
-    stack = Stack(((upper, np.array([0])), (lower, np.array([0, 1]))))
-    assert stack.keys[1].tolist() == [1, 2, 4]
-    assert folded(stack) == [[2, 0, 1], [0, 3, 2], [0, 5, 3]]
-    for first, last in ((0, 1), (0, 2), (1, 2), (1, 3), (2, 3)):
-        assert folded(stack, first, last) == [row[first:last] for row in folded(stack)]
-
-
 @pytest.mark.parametrize("seed", range(10))
 def test_folding_by_brute_force(seed):
     rng = np.random.default_rng(seed)
@@ -169,3 +139,45 @@ def test_folding_by_brute_force(seed):
     assert folded(columns) == [[expected[k][i] for k in keys] for i in range(4)]
     stored = columns.layer.bias
     assert bias_of(columns) == [b + int(s) for b, s in zip(bias, stored, strict=True)]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("ratio", [[1, 2, 4, 1], [3, 5, 7, 9], [THIRD, 1, 2, THIRD]])
+def test_floats_are_the_block_where_they_hold_it(dtype, ratio):
+    rows = np.random.default_rng(0).standard_normal((5, 4)).astype(dtype)
+    columns = columns_of(
+        dense("h", "x", rows, dtype=np.dtype(dtype)), {"x": facts([0, 1, 0, 2], ratio)}
+    )
+    found = columns.floats(np.arange(5), 0, 3)
+    exact = columns.block(np.arange(5), 0, 3)
+    if found is None:
+        assert dtype == np.float64
+        return
+    for i, k in np.ndindex(5, 3):
+        assert found.at(i, k) == exact.value(i, k) == found.exact().value(i, k)
+    assert not found.narrow  # two are added
+
+
+def test_entries_of_short_types_are_narrow():
+    for dtype, narrow in ((np.float16, True), (np.float32, True), (np.float64, False)):
+        columns = columns_of(
+            dense("h", "x", [[1, 2]], [3], dtype=np.dtype(dtype)), {"x": facts([0, 1])}
+        )
+        found, bias = columns.floats(np.array([0]), 0, 2), columns.bias_floats(np.array([0]))
+        assert (found.narrow, bias.narrow) == (narrow, narrow)
+        assert found.value.tolist() == [[1, 2]]
+        assert bias.value.tolist() == [[3]]
+
+
+def test_floats_are_refused_where_they_do_not_hold_a_sum():
+    far = columns_of(dense("h", "x", [[1, 2.0**-60]]), {"x": facts([0, 0])})
+    assert far.floats(np.array([0]), 0, 1) is None
+    long = columns_of(dense("h", "x", [[1, 1]]), {"x": facts([0, 0], [Fraction(2**60 + 1), 1])})
+    assert long.floats(np.array([0]), 0, 1) is None
+    infinite = columns_of(dense("h", "x", [[np.inf, 1]]), {"x": facts([0, 1])})
+    assert infinite.floats(np.array([0]), 0, 2) is None
+
+
+def test_a_bias_with_constants_is_no_float():
+    columns = columns_of(dense("h", "x", [[1, 1]], [5]), {"x": facts([0, -1], [1, 0], [0, 3])})
+    assert columns.bias_floats(np.array([0])) is None

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lumpcli.analysis import CONSTANT, LayerValues, columns_of
-from lumpcli.analysis.columns import Stack
 from lumpcli.analysis.rows import refine
 from lumpcli.analysis.shift import Shift
+from lumpcli.analysis.stack import Stack
 from lumpcli.ir import Activation, Symmetry
 from tests.analysis.holding import allowed, plain, ratio_of
 from tests.computed import exactly
