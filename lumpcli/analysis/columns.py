@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lumpcli.analysis.facts import INSIDE, LayerValues
+from lumpcli.analysis.facts import INSIDE, ONE, LayerValues
 from lumpcli.ir import (
     BITS,
     Array,
@@ -189,8 +189,8 @@ class Columns:
         return stored
 
 
-# term, column, (is known, class, tap), coefficient
-_Entry = tuple[Array, Array, Array, list[Fraction]]
+# term, column, (is known, class, tap), coefficient (None: all 1)
+_Entry = tuple[Array, Array, Array, list[Fraction] | None]
 
 
 def columns_of(layer: Layer, sources: Mapping[str, LayerValues]) -> Columns:
@@ -203,34 +203,37 @@ def columns_of(layer: Layer, sources: Mapping[str, LayerValues]) -> Columns:
     for index, term in enumerate(layer.terms):
         facts = sources[term.source]
         varying = np.flatnonzero(facts.class_of >= 0)
-        ratios = [facts.ratio[i] for i in varying]
+        ratios = [facts.ratio[i] for i in varying.tolist()] if facts.scaled else None
         table.append(_entry(index, term, varying, facts.class_of[varying], ratios))
-        offsets = [(i, offset) for i, offset in enumerate(facts.offset) if offset]
+        offsets = [(i, facts.offset[i]) for i in facts.shifted.tolist()]
         parts = [(i, label, k) for i, offset in offsets for label, k in offset.parts]
         rational = [(i, INSIDE, offset.rational) for i, offset in offsets if offset.rational]
         if term.padded:
             parts += rational
         else:
+            taps = term.taps
             shifts += [
-                (index, i * term.taps + tap, value * term.scale)
+                (index, i * taps + tap, value * term.scale)
                 for i, _, value in rational
-                for tap in range(term.taps)
+                for tap in range(taps)
             ]
         features = np.array([i for i, _, _ in parts], np.int64)
         labels = np.array([label for _, label, _ in parts], np.int64)
         # behind padding nothing has one value: it is 0 outside the image
-        factors = [k for _, _, k in parts]
+        factors = [k for _, _, k in parts] or None
         table.append(_entry(index, term, features, labels, factors, known=not term.padded))
     terms, columns, keys = (np.concatenate([e[k] for e in table], axis=-1) for k in range(3))
-    ratios = [ratio for entry in table for ratio in entry[3]]
     order = np.lexsort(keys[::-1])
     keys = keys[:, order]
     new = np.ones(len(order), bool)
     new[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
     starts = np.flatnonzero(new)
-    sorted_ratios = None if all(r == 1 for r in ratios) else [ratios[i] for i in order]
+    coefficient = None
+    if any(entry[3] is not None for entry in table):
+        ratios = [r for e in table for r in (e[3] if e[3] is not None else [ONE] * len(e[1]))]
+        coefficient = [ratios[i] for i in order.tolist()]
     return Columns(
-        layer, terms[order], columns[order], sorted_ratios, starts, keys[:, starts], shifts
+        layer, terms[order], columns[order], coefficient, starts, keys[:, starts], shifts
     )
 
 
@@ -239,13 +242,17 @@ def _entry(
     term: Term,
     features: Array,
     label: Array,
-    factors: Sequence[Fraction],
+    factors: Sequence[Fraction] | None,
     known: bool = False,
 ) -> _Entry:
-    """The columns of some source features, one per tap."""
-    tap = np.arange(term.taps)
-    column = (features[:, None] * term.taps + tap).reshape(-1)
+    """The columns of some source features, one per tap; no `factors` means all are 1."""
+    taps = term.taps
+    tap = np.arange(taps)
+    column = (features[:, None] * taps + tap).reshape(-1)
     flag = np.full(len(column), int(known))
-    key = np.stack([flag, label.repeat(term.taps), np.tile(tap, len(features))])
-    ratio = [factor * term.scale for factor in factors for _ in range(term.taps)]
+    key = np.stack([flag, label.repeat(taps), np.tile(tap, len(features))])
+    ratio = None
+    if term.scale != 1 or factors is not None:
+        own = [ONE] * len(features) if factors is None else factors
+        ratio = [f for factor in own for f in [factor * term.scale] * taps]
     return np.full(len(column), index), column, key, ratio

@@ -9,9 +9,9 @@ from fractions import Fraction
 import numpy as np
 
 from lumpcli.analysis.columns import Columns, columns_of
-from lumpcli.analysis.facts import CONSTANT
-from lumpcli.analysis.numbering import ONE, Fact, Numbering
-from lumpcli.analysis.rows import Rows, refine
+from lumpcli.analysis.facts import CONSTANT, ONE, LayerValues
+from lumpcli.analysis.numbering import Fact, Numbering
+from lumpcli.analysis.rows import Leads, Rows, refine
 from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.analysis.stack import Stack
 from lumpcli.ir import Array, Layer, Symmetry
@@ -40,7 +40,7 @@ class Dense:
     loosen: Loosen | None
     siblings: dict[Hashable, list[tuple[Columns, Array]]] = field(default_factory=dict)
 
-    def facts(self, layer: Layer) -> list[Fact]:
+    def facts(self, layer: Layer) -> LayerValues:
         """The facts on a dense layer's features."""
         columns = columns_of(layer, self.numbering.layers)
         earlier = self.siblings.setdefault(_way_of_reading(layer), [])
@@ -64,47 +64,96 @@ class Dense:
         return facts
 
     def _anchors(self, rows: Rows, parts: list[tuple[Columns, Array]]) -> dict[int, _Anchor]:
+        """The earlier rows, first of all equal ones, with which later rows share a label."""
+        before = sum(len(chosen) for _, chosen in parts)
+        wanted = np.isin(rows.label[:before], rows.label[before:])
         found: dict[int, _Anchor] = {}
-        place = 0
+        begin = 0
         for columns, chosen in parts:
             facts = self.numbering.layers[columns.layer.name]
-            for i, bias in zip(chosen.tolist(), _biases(columns, chosen), strict=True):
+            places = begin + np.flatnonzero(wanted[begin : begin + len(chosen)])
+            own = chosen[places - begin]
+            linear = columns.layer.symmetry is Symmetry.LINEAR
+            biases = _biases(columns, own) if linear else [ZERO] * len(own)
+            for place, i, bias in zip(places.tolist(), own.tolist(), biases, strict=True):
                 fact = (int(facts.class_of[i]), facts.ratio[i], facts.offset[i])
                 found.setdefault(int(rows.label[place]), _Anchor(fact, rows.lead[place], bias))
-                place += 1
+            begin += len(chosen)
         return found
 
     def _assign(
         self, columns: Columns, rows: Rows, anchors: dict[int, _Anchor]
-    ) -> tuple[list[Fact], list[int]]:
+    ) -> tuple[LayerValues, list[int]]:
         """The facts, and the first row of every class that is new."""
-        layer = columns.layer
-        facts: list[Fact] = [(CONSTANT, Fraction(0), ZERO)] * layer.width
-        first_rows = []
+        n, passes = columns.width, _passes_on(columns.layer)
+        _, first, counts = np.unique(rows.label, return_index=True, return_counts=True)
+        order = np.argsort(first)
+        first, counts = first[order], counts[order]
+        known = np.isin(rows.label[first], np.fromiter(anchors, np.int64, len(anchors)))
+        single = np.zeros(n, bool)
+        single[list(rows.single)] = passes
+        new = ~known & (rows.entries[first] > 0) & ~single[first]
+        numbers = np.full(len(first), CONSTANT)
+        numbers[new] = self.numbering.fresh(int(new.sum())) + np.arange(int(new.sum()))
+        class_of = np.full(n, CONSTANT)
+        ratio, offset = [ONE] * n, [ZERO] * n
+        alone = new & (counts == 1)
+        class_of[first[alone]] = numbers[alone]
+        rest = np.flatnonzero(~alone)
+        every = _members(rows.label, first[rest])
+        for number, members in zip(numbers[rest].tolist(), every, strict=True):
+            anchor = anchors.get(int(rows.label[members[0]]))
+            facts = self._of_class(columns, rows, members, anchor, number, passes)
+            for i, fact in zip(members.tolist(), facts, strict=True):
+                class_of[i], ratio[i], offset[i] = fact
+        return LayerValues(class_of, tuple(ratio), tuple(offset)), first[new].tolist()
+
+    def _of_class(
+        self,
+        columns: Columns,
+        rows: Rows,
+        members: Array,
+        anchor: _Anchor | None,
+        number: int,
+        passes: bool,
+    ) -> list[Fact]:
+        """The facts on rows that are multiples of one another, and of an earlier one if any."""
+        layer, first = columns.layer, int(members[0])
         linear = layer.symmetry is Symmetry.LINEAR
-        for members in _members(rows.label):
-            first = int(members[0])
-            anchor = anchors.get(int(rows.label[first]))
-            constant = rows.entries[first] == 0
-            passed = first in rows.single and _passes_on(layer)
-            related = linear and (len(members) > 1 or anchor is not None)
-            biases = [ZERO] * len(members)
-            if constant or passed or related:
-                biases = _biases(columns, members)
-            if anchor is None and not constant and not passed:
-                first_rows.append(first)
-                anchor = _Anchor((self.numbering.fresh(), ONE, ZERO), rows.lead[first], biases[0])
-            for i, bias in zip(members.tolist(), biases, strict=True):
-                if constant:
-                    facts[i] = self.numbering.constant(layer, i, bias)
-                elif passed:
-                    facts[i] = (*rows.single[i], bias)
-                elif anchor is not None:
-                    label, scale, shift = anchor.fact
-                    ratio = layer.symmetry.value_ratio(rows.lead[i] / anchor.lead)
-                    offset = bias - anchor.bias * ratio if linear else ZERO
-                    facts[i] = (label, ratio * scale, shift * ratio + offset)
-        return facts, first_rows
+        constant, passed = rows.entries[first] == 0, passes and first in rows.single
+        if not (constant or passed or linear):
+            return _multiples(layer.symmetry, rows.lead, members, anchor, number)
+        facts: list[Fact] = []
+        for i, bias in zip(members.tolist(), _biases(columns, members), strict=True):
+            if constant:
+                facts.append(self.numbering.constant(layer, i, bias))
+            elif passed:
+                facts.append((*rows.single[i], bias))
+            else:
+                if anchor is None:
+                    anchor = _Anchor((number, ONE, ZERO), rows.lead[i], bias)
+                label, scale, shift = anchor.fact
+                ratio = rows.lead[i] / anchor.lead
+                facts.append((label, ratio * scale, shift * ratio + (bias - anchor.bias * ratio)))
+        return facts
+
+
+def _multiples(
+    symmetry: Symmetry, lead: Leads, members: Array, anchor: _Anchor | None, number: int
+) -> list[Fact]:
+    """The facts on rows of one class that have no offset of their own."""
+    if anchor is None:
+        anchor = _Anchor((number, ONE, ZERO), lead[int(members[0])], ZERO)
+    label, scale, shift = anchor.fact
+    found: dict[Fraction, Fact] = {}
+    facts = []
+    for i in members.tolist():
+        own = lead[i]
+        if own not in found:
+            ratio = symmetry.value_ratio(own / anchor.lead)
+            found[own] = (label, ratio * scale if ratio != 1 else scale, shift * ratio)
+        facts.append(found[own])
+    return facts
 
 
 def _biases(columns: Columns, rows: Array) -> list[Shift]:
@@ -153,8 +202,8 @@ def _last(rows: Rows, width: int) -> Rows:
     return Rows(rows.label[before:], rows.lead.part(before), rows.entries[before:], single)
 
 
-def _members(label: Array) -> list[Array]:
-    """The indices that share a label, lowest first, in order of their first index."""
+def _members(label: Array, firsts: Array) -> list[Array]:
+    """Per label, told by the first index that has it: all the indices that do, rising."""
     order = np.argsort(label, kind="stable")
-    borders = np.flatnonzero(np.diff(label[order])) + 1
-    return sorted(np.split(order, borders), key=lambda m: int(m[0])) if len(order) else []
+    begin, end = (np.searchsorted(label[order], label[firsts], side) for side in ("left", "right"))
+    return [order[b:e] for b, e in zip(begin.tolist(), end.tolist(), strict=True)]

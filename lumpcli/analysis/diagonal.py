@@ -7,9 +7,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from lumpcli.analysis.facts import CONSTANT
+from lumpcli.analysis.facts import CONSTANT, ONE
 from lumpcli.analysis.moved import Sum, gathered, read
-from lumpcli.analysis.numbering import ONE, Fact, Numbering
+from lumpcli.analysis.numbering import Fact, Numbering
 from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.errors import InternalError
 from lumpcli.ir import Join, Layer, Symmetry

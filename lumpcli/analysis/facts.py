@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
-from lumpcli.analysis.shift import Shift
+import numpy as np
+
+from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.ir import Array
+
+ONE = Fraction(1)
 
 CONSTANT = -1  # the class of features whose value is their offset
 INSIDE = -2  # the class of "one inside the image": what a constant is behind a padded term
@@ -20,6 +25,22 @@ class LayerValues:
     class_of: Array
     ratio: tuple[Fraction, ...]
     offset: tuple[Shift, ...]
+
+    @cached_property
+    def shifted(self) -> Array:
+        """The features that have an offset, rising."""
+        found = [i for i, o in enumerate(self.offset) if o is not ZERO and o]
+        return np.array(found, np.int64)
+
+    @cached_property
+    def irrational(self) -> frozenset[int]:
+        """The features whose offset is irrational, as far as is known."""
+        return frozenset(i for i in self.shifted.tolist() if self.offset[i].parts)
+
+    @cached_property
+    def scaled(self) -> bool:
+        """Whether some feature that varies is another multiple of its class than 1."""
+        return any(r is not ONE and r not in (0, 1) for r in self.ratio)
 
 
 @dataclass(frozen=True)
@@ -38,11 +59,12 @@ class Values:
 
     def offset(self, layer: str, feature: int) -> Fraction:
         """A feature's offset, irrational parts to float64."""
-        return self.layers[layer].offset[feature].near(self.known)
+        offset = self.layers[layer].offset[feature]
+        return Fraction(0) if offset is ZERO else offset.near(self.known)
 
     def is_rational(self, layer: str, feature: int) -> bool:
         """Whether a feature's offset is rational, so that no rounding is needed to state it."""
-        return not self.layers[layer].offset[feature].parts
+        return feature not in self.layers[layer].irrational
 
     def constant(self, layer: str, feature: int, rational: bool = False) -> Fraction | None:
         """The value of a feature that never varies, else None.

@@ -82,15 +82,22 @@ def _offsets_read(
     kept[quotient.keep(layer)] = True
     found = []
     for term in layer.terms:
-        shifted = np.array([bool(offset) for offset in values[term.source].offset], bool)
+        facts = values[term.source]
+        if not len(facts.shifted):
+            continue
+        shifted = np.zeros(len(facts.class_of), bool)
+        shifted[facts.shifted] = True
         rows = kept & (live | carried)
         if term.diagonal:
             found.append((term.source, shifted & term.reaches(rows, len(shifted))))
             continue
         if not layer.bias_fixed and not term.padded:
             rows = kept & live
-            shifted &= values[term.source].class_of != CONSTANT  # the bias takes constants whole
-        found.append((term.source, shifted & (term.by_tap[rows] != 0).any(axis=(0, 2))))
+            shifted &= facts.class_of != CONSTANT  # the bias takes constants whole
+        some = np.flatnonzero(shifted)
+        weight = term.by_tap[np.ix_(np.flatnonzero(rows), some)]
+        shifted[some] = (weight != 0).any(axis=(0, 2))
+        found.append((term.source, shifted))
     return found
 
 

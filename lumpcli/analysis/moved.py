@@ -7,8 +7,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from lumpcli.analysis.facts import CONSTANT, INSIDE
-from lumpcli.analysis.numbering import ONE, Fact, Numbering
+from lumpcli.analysis.facts import CONSTANT, INSIDE, ONE
+from lumpcli.analysis.numbering import Fact, Numbering
 from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.ir import Symmetry, Term
 

@@ -6,13 +6,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from lumpcli.analysis.facts import CONSTANT, LayerValues
+from lumpcli.analysis.facts import CONSTANT, ONE, LayerValues
 from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.ir import Layer, Symmetry
 
 Fact = tuple[int, Fraction, Shift]  # class, ratio, offset
 
-ONE = Fraction(1)
 _STEPS = (
     *("Sign", "Floor", "Ceil", "Round", "ThresholdedRelu"),
     *("QuantizeLinear", "Quant", "BipolarQuant"),
@@ -37,10 +36,10 @@ class Numbering:
         facts = self.layers[layer]
         return int(facts.class_of[feature]), facts.ratio[feature], facts.offset[feature]
 
-    def fresh(self) -> int:
-        """A class like no other."""
-        self.classes += 1
-        return self.classes - 1
+    def fresh(self, count: int = 1) -> int:
+        """A class like no other; of several, all neighbours, the first."""
+        self.classes += count
+        return self.classes - count
 
     def number(self, key: Hashable) -> int:
         """The class of the value a key describes."""

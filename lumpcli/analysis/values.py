@@ -24,20 +24,23 @@ def values_of(net: Net, loosen: Loosen | None = None) -> Values:
     numbering = Numbering()
     dense = Dense(numbering, loosen)
     for layer in net.layers:
-        facts = _facts(numbering, dense, layer)
-        numbering.layers[layer.name] = LayerValues(
-            np.array([f[0] for f in facts], np.int64),
-            tuple(f[1] for f in facts),
-            tuple(f[2] for f in facts),
-        )
+        numbering.layers[layer.name] = _facts(numbering, dense, layer)
     return Values(numbering.layers, numbering.known)
 
 
-def _facts(numbering: Numbering, dense: Dense, layer: Layer) -> list[Fact]:
+def _facts(numbering: Numbering, dense: Dense, layer: Layer) -> LayerValues:
     if not layer.terms:
-        return diagonal.source(numbering, layer)
+        return _together(diagonal.source(numbering, layer))
     if isinstance(layer, Join):
-        return diagonal.join(numbering, layer)
+        return _together(diagonal.join(numbering, layer))
     if layer.is_dense:
         return dense.facts(layer)
-    return diagonal.diagonal(numbering, layer)
+    return _together(diagonal.diagonal(numbering, layer))
+
+
+def _together(facts: list[Fact]) -> LayerValues:
+    return LayerValues(
+        np.array([f[0] for f in facts], np.int64),
+        tuple(f[1] for f in facts),
+        tuple(f[2] for f in facts),
+    )

@@ -16,7 +16,7 @@ from lumpcli.ir.hitting import hitting_set
 from lumpcli.ir.net import Layer, Net
 from lumpcli.ir.quotient import Claim, LayerCut, Quotient
 from lumpcli.ir.storable import Storage
-from lumpcli.ir.table import Table, keep_apart, table_of
+from lumpcli.ir.table import Read, Table, keep_apart, table_of
 
 _WHOLE = "what its readers would have to store would overflow, or be rounded at level strict"
 
@@ -121,14 +121,14 @@ def _constants_move(
 def _table(
     net: Net, layer: Layer, claims: Sequence[Claim], cuts: dict[str, LayerCut], limits: _Limits
 ) -> Table:
-    fixed: list[Array] = []
-    others: list[Array] = []
+    fixed: list[Read] = []
+    others: list[Read] = []
     blocks: set[int] = set()
     for reader, index in net.dense_readers(layer.name):
         term = reader.terms[index]
         takes_no_bias = reader.name in limits.fixed or term.padded
         used = _rows_used(reader, cuts, limits.needed)
-        (fixed if takes_no_bias else others).append(term.by_tap[used])
+        (fixed if takes_no_bias else others).append(Read(term.by_tap, used))
         blocks.add(term.blocks)
     table = table_of(layer, claims, fixed, others, blocks - {1})
     if any(reader.terms[index].frozen for reader, index in net.dense_readers(layer.name)):
@@ -232,8 +232,9 @@ def _carriers(table: Table, storage: Storage, keep: Array) -> Array | None:
     """
     carrier = np.where(table.label >= 0, np.arange(len(table.label)), -1)
     kept = set(keep.tolist())
-    certain = not storage.may_fail(table)
-    for members in table.classes():
+    classes = table.classes()
+    certain = not classes or not storage.may_fail(table)
+    for members in classes:
         able = [i for i in members if i in kept]
         gone = [i for i in members if i not in kept]
         if not gone:

@@ -42,16 +42,29 @@ class Table:
         self.label[list(members)] = self.label.max() + 1
 
 
+@dataclass(frozen=True)
+class Read:
+    """The rows of a reader that matter: `rows` of a weight (n, width, taps)."""
+
+    weight: Array
+    rows: Array
+
+    def columns(self, members: Sequence[int]) -> Array:
+        """The columns of some features (rows, members, taps)."""
+        found: Array = self.weight[np.ix_(self.rows, np.asarray(members, np.int64))]
+        return found
+
+
 def table_of(
     layer: Layer,
     claims: Sequence[Claim],
-    fixed: Sequence[Array],
-    others: Sequence[Array] = (),
+    fixed: Sequence[Read],
+    others: Sequence[Read] = (),
     blocks: Iterable[int] = (),
 ) -> Table:
     """The claims on a layer in one table.
 
-    `fixed` are the weights (rows, width, taps) of readers that cannot store another bias: where
+    `fixed` are the weights of readers that cannot store another bias: where
     offsets would have to go there, features with them keep a carrier. `others` are those of the
     other readers. `blocks` are in how many blocks readers see the layer: each block needs carriers
     of its own.
@@ -78,7 +91,7 @@ def table_of(
     return table
 
 
-def _unread_in_blocks(table: Table, count: int, readers: Sequence[Array], fixed: bool) -> None:
+def _unread_in_blocks(table: Table, count: int, readers: Sequence[Read], fixed: bool) -> None:
     """Find the parts of classes that cancel in one block, though they do not in another."""
     n = len(table.label) if readers else 0
     found: dict[tuple[int, int], list[int]] = {}
@@ -110,7 +123,7 @@ def _shifted_classes(claim: Claim) -> set[int]:
 
 
 def _carry_offsets(
-    table: Table, fixed: Sequence[Array], others: Sequence[Array], blocks: Sequence[int]
+    table: Table, fixed: Sequence[Read], others: Sequence[Read], blocks: Sequence[int]
 ) -> None:
     """Give every offset that matters to the fixed readers a carrier.
 
@@ -153,10 +166,10 @@ def _carry_offsets(
             table.ratio[i], table.offset[i] = table.offset[i], Fraction(0)
 
 
-def _cancels(members: list[int], factors: list[Fraction], fixed: Sequence[Array]) -> bool:
+def _cancels(members: list[int], factors: list[Fraction], fixed: Sequence[Read]) -> bool:
     """Whether the members' columns, each times its factor, sum to zero at every tap."""
     return all(
         not fold(block, factors, np.zeros(1, np.int64)).mantissa.any()
-        for weight in fixed
-        for block in np.moveaxis(weight[:, members], 2, 0)
+        for read in fixed
+        for block in np.moveaxis(read.columns(members), 2, 0)
     )

@@ -25,7 +25,7 @@ class Pass(ABC):
     @staticmethod
     def irrational(layer: Layer, values: Values) -> frozenset[int]:
         """The features of a layer whose offset is irrational: a claim only comes near it."""
-        return frozenset(i for i in range(layer.width) if not values.is_rational(layer.name, i))
+        return values[layer.name].irrational
 
     def propose(self, net: Net, values: Values, liveness: Liveness, grants: Grants) -> list[Claim]:
         """What may go in every layer that some matrix reads."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lumpcli.analysis import Grants, Liveness, Values
+from lumpcli.analysis import CONSTANT, Grants, Liveness, Values
 from lumpcli.ir import Claim, Layer, Net
 from lumpcli.passes.base import Pass
 
@@ -22,7 +22,8 @@ class Constant(Pass):
     ) -> Claim | None:
         """The features with one value, and the value; irrational ones always cost a rounding."""
         rational = grants.level == "strict"
-        value = {i: values.constant(layer.name, i, rational) for i in range(layer.width)}
+        fixed = np.flatnonzero(values[layer.name].class_of == CONSTANT).tolist()
+        value = {i: values.constant(layer.name, i, rational) for i in fixed}
         found = {i: v for i, v in value.items() if v is not None}
         zero = (Fraction(0),) * len(found)
         none = np.full(len(found), -1)

@@ -25,7 +25,6 @@ class Unread(Pass):
     ) -> Claim | None:
         """The features whose class nobody reads."""
         facts = values[layer.name]
-        offsets = [values.offset(layer.name, i) for i in range(layer.width)]
         _, classes, counts = np.unique(facts.class_of, return_inverse=True, return_counts=True)
         wanted = ~liveness.read[layer.name] & (facts.class_of != CONSTANT)
         if grants.level == "strict":
@@ -34,7 +33,9 @@ class Unread(Pass):
         ratio = tuple(facts.ratio[i] for i in features)
         # a feature that is alone in its class has columns of zeros, and nothing to leave behind
         several = counts[classes] > 1
-        offset = tuple(offsets[i] if several[i] else Fraction(0) for i in features)
+        offset = tuple(
+            values.offset(layer.name, i) if several[i] else Fraction(0) for i in features.tolist()
+        )
         return Claim(
             layer.name,
             "unread",

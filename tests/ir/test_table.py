@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lumpcli.ir import Claim
-from lumpcli.ir.table import Table, table_of
+from lumpcli.ir.table import Read, Table, table_of
 from tests.nets import array, source
 
 H = source("h", 5)
@@ -27,7 +27,7 @@ def parts(table: Table) -> list[list[int]]:
 
 
 def reader(*rows):
-    return array(rows)[:, :, None]
+    return Read(array(rows)[:, :, None], np.arange(len(rows)))
 
 
 SHIFTED = claim([0, 1, 2, 3], [0] * 4, [1, 1, 2, 2], [0, 1, 2, 3])
