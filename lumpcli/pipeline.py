@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lumpcli.analysis import Grants, Liveness, Values, liveness_of, loosen, values_of
+from lumpcli.analysis import Grants, Liveness, Sweep, liveness_of, loosen, values_of
 from lumpcli.errors import UsageError
 from lumpcli.ir import Net, Quotient, Rounding, apply, compose, groups
 from lumpcli.passes import PASSES
@@ -16,7 +16,7 @@ class Plan:
     """A reduction thought through to the end: facts, quotient, and the net after it."""
 
     net: Net
-    values: Values
+    values: Sweep
     liveness: Liveness
     quotient: Quotient
     reduced: Net

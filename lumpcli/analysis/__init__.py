@@ -6,7 +6,7 @@ from lumpcli.analysis.grants import Grants
 from lumpcli.analysis.liveness import Liveness, liveness_of
 from lumpcli.analysis.rounding import loosen
 from lumpcli.analysis.shift import Shift
-from lumpcli.analysis.values import values_of
+from lumpcli.analysis.values import Sweep, values_of
 
 __all__ = [
     "CONSTANT",
@@ -15,6 +15,7 @@ __all__ = [
     "LayerValues",
     "Liveness",
     "Shift",
+    "Sweep",
     "Values",
     "columns_of",
     "liveness_of",

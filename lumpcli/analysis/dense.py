@@ -28,6 +28,15 @@ class _Anchor:
     bias: Shift
 
 
+@dataclass(frozen=True)
+class Search:
+    """A search for multiples: folded columns, partition of the rows, labels of earlier layers."""
+
+    columns: Columns
+    rows: Rows
+    settled: Collection[int]
+
+
 @dataclass
 class Dense:
     """The sweep over dense layers. `loosen` may merge rows that are not exactly proportional.
@@ -39,6 +48,7 @@ class Dense:
     numbering: Numbering
     loosen: Loosen | None
     siblings: dict[Hashable, list[tuple[Columns, Array]]] = field(default_factory=dict)
+    searches: dict[str, Search] = field(default_factory=dict)
 
     def facts(self, layer: Layer) -> LayerValues:
         """The facts on a dense layer's features."""
@@ -53,6 +63,7 @@ class Dense:
         else:
             rows, anchors = refine(columns, layer.symmetry), {}
         exact = rows.label
+        self.searches[layer.name] = Search(columns, rows, anchors.keys())
         if self.loosen is not None:
             rows = self.loosen(columns, rows, anchors)
         facts, first_rows = self._assign(columns, rows, anchors)

@@ -6,16 +6,33 @@ The corrected form of [R22, Definition 6], which compares plain class sums altho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from lumpcli.analysis import diagonal
-from lumpcli.analysis.dense import Dense, Loosen
+from lumpcli.analysis.dense import Dense, Loosen, Search
 from lumpcli.analysis.facts import LayerValues, Values
 from lumpcli.analysis.numbering import Fact, Numbering
 from lumpcli.ir import Join, Layer, Net
 
 
-def values_of(net: Net, loosen: Loosen | None = None) -> Values:
+@dataclass(frozen=True)
+class Sweep(Values):
+    """Facts on every layer, and what the search for multiples saw in each dense one."""
+
+    searches: Mapping[str, Search]
+
+    def would_change(self, loosen: Loosen) -> bool:
+        """Whether facts with that loosening would be others."""
+        return any(
+            not np.array_equal(loosen(s.columns, s.rows, s.settled).label, s.rows.label)
+            for s in self.searches.values()
+        )
+
+
+def values_of(net: Net, loosen: Loosen | None = None) -> Sweep:
     """The facts on every layer of the net.
 
     `loosen` may merge rows of a dense layer that are not exactly proportional; without it all
@@ -25,7 +42,7 @@ def values_of(net: Net, loosen: Loosen | None = None) -> Values:
     dense = Dense(numbering, loosen)
     for layer in net.layers:
         numbering.layers[layer.name] = _facts(numbering, dense, layer)
-    return Values(numbering.layers, numbering.known)
+    return Sweep(numbering.layers, numbering.known, dense.searches)
 
 
 def _facts(numbering: Numbering, dense: Dense, layer: Layer) -> LayerValues:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from onnx import ModelProto
 
-from lumpcli.analysis import Grants
+from lumpcli.analysis import Grants, loosen
 from lumpcli.api.planning import chosen, plan_export
 from lumpcli.api.writing import Job, finish
 from lumpcli.errors import UsageError
@@ -52,7 +52,9 @@ def stats(source: PathOrModel, *, deep: bool = False, freeze_initializers: bool 
     """
     host = load(source, freeze_initializers=freeze_initializers)
     exact, _ = plan_export(host, host.net, Grants("exact"))
-    rounding, _ = plan_export(host, host.net, Grants("rounding"))
+    rounding = exact
+    if exact.values.would_change(loosen):
+        rounding, _ = plan_export(host, host.net, Grants("rounding"))
     size = (
         source.ByteSize()
         if isinstance(source, ModelProto)
@@ -99,7 +101,7 @@ def reduce(
     net = chosen(host.net, only, exclude)
     done, exported = plan_export(host, net, Grants(level), passes)
     loose = None
-    if level == "exact" and passes is None:
+    if level == "exact" and passes is None and done.values.would_change(loosen):
         loose, _ = plan_export(host, net, Grants("rounding"))
     result = _result(_label(source), level, done, loose, exported.changed, host.notes)
     if isinstance(source, ModelProto) and target is None:

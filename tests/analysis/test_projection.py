@@ -42,8 +42,8 @@ def test_no_rounded_multiple_is_missed(dtype, width, act, ratios):
 def test_few_others_are_proposed():
     rng = np.random.default_rng(0)
     rows = rng.standard_normal((200, 30)).astype(np.float32)
-    assert len(pairs(rows)) < 30
-    assert len(pairs(rows, act=TANH)) < 30
+    assert len(pairs(rows)) < 2
+    assert len(pairs(rows, act=TANH)) < 2
 
 
 def test_places_are_those_of_the_rows_asked_for():

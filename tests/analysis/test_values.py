@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lumpcli.analysis import CONSTANT, values_of
+from lumpcli.analysis import CONSTANT, loosen, values_of
 from lumpcli.ir import Activation
 from tests.analysis.holding import facts_on, partition, violations
 from tests.nets import (
@@ -249,3 +249,14 @@ def test_products():
     assert facts_on(made, "p") == facts_on(made, "q")
     assert facts_on(made, "p")[2][0] == facts_on(made, "b")[2][0]  # 3 * b
     assert facts_on(made, "p")[2][1] == 3 * facts_on(made, "b")[2][1]
+
+
+def test_a_sweep_knows_whether_loosening_would_find_more():
+    third = [1 / 3, 0.7, 0.1]
+    exact = [[*third], [2 * v for v in third], [1, 0, 5]]
+    near = [[*third], [float(np.float32(0.3) * np.float32(v)) for v in third], [1, 0, 5]]
+    for rows, more in ((exact, False), (near, True)):
+        found = values_of(net(source("x", 3), dense("h", "x", rows)))
+        assert found.would_change(loosen) == more
+        loose = values_of(net(source("x", 3), dense("h", "x", rows)), loosen)
+        assert (len(set(loose["h"].class_of)) < len(set(found["h"].class_of))) == more
