@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from lumpcli.analysis import Grants, Liveness, Sweep, liveness_of, loosen, values_of
 from lumpcli.errors import UsageError
-from lumpcli.ir import Net, Quotient, Rounding, apply, compose, groups
+from lumpcli.ir import Net, Quotient, Rounding, compose_and_apply, groups
 from lumpcli.passes import PASSES
 
 
@@ -23,8 +23,11 @@ class Plan:
     rounding: Rounding
 
 
-def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None) -> Plan:
-    """What can be cut from a net. `passes` names what to cut (None: all), never what is known."""
+def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None, jobs: int = 1) -> Plan:
+    """What can be cut from a net. `passes` names what to cut (None: all), never what is known.
+
+    `jobs`: how many threads may fold layers.
+    """
     unknown = [p for p in passes or () if p not in PASSES]
     if unknown:
         raise UsageError(f"no pass is called {unknown[0]!r}; there are {', '.join(PASSES)}")
@@ -40,7 +43,10 @@ def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None) -> Plan:
             if passes is None or name in passes:
                 claims += PASSES[name]().propose(planned, values, liveness, grants)
         needed = {name: liveness.needed[name] | liveness.carried[name] for name in liveness.needed}
-        smaller = compose(planned, claims, grants.level == "strict", needed, quotient)
+        strict = grants.level == "strict"
+        smaller, reduced, rounding = compose_and_apply(
+            planned, claims, strict, needed, quotient, jobs
+        )
         if smaller.fixed or smaller.whole - declined.keys():
             # what cannot be moved into readers has to be right where it is: more is needed
             declined |= {name: smaller.declined[name] for name in smaller.whole}
@@ -51,7 +57,8 @@ def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None) -> Plan:
         if done or not _kept_rows_matter(planned, quotient):
             break
     quotient = replace(quotient, declined={**quotient.declined, **declined})
-    reduced, rounding = apply(net, quotient)
+    if planned is not net:
+        reduced = _unrestricted(reduced, net)
     return Plan(net, values, liveness, quotient, reduced, rounding)
 
 
@@ -66,6 +73,15 @@ def _restricted(net: Net, fixed: Collection[str], whole: Mapping[str, str]) -> N
         for layer in net.layers
     )
     return replace(net, layers=tuple(layers))
+
+
+def _unrestricted(reduced: Net, net: Net) -> Net:
+    """A reduced net whose layers say again what they said of pins and biases at first."""
+    layers = (
+        replace(layer, bias_fixed=net[layer.name].bias_fixed, pinned=net[layer.name].pinned)
+        for layer in reduced.layers
+    )
+    return replace(reduced, layers=tuple(layers))
 
 
 def _widths(net: Net, quotient: Quotient) -> list[int]:

@@ -22,6 +22,7 @@ from lumpcli.ir import (
     Factors,
     Layer,
     Term,
+    by_rows,
     factors_of,
     fold,
     integers,
@@ -79,6 +80,10 @@ class FoldedRows(Protocol):
     def bias_floats(self, rows: Array) -> Floats | None:
         """The same as `bias`, where that is what is stored; else None."""
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether weights lie in memory row by row."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -118,6 +123,11 @@ class Columns:
         if self.layer.activation.slopes is None:
             return [self.layer.activation.key(0)] * self.width
         return [self.layer.activation.key(i) for i in range(self.width)]
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether weights lie in memory row by row."""
+        return all(by_rows(term.flat) for term in self.layer.terms)
 
     @cached_property
     def _factors(self) -> Factors | None:

@@ -17,7 +17,7 @@ from lumpcli.analysis.columns import Floats, FoldedRows
 from lumpcli.analysis.matching import divisors, equal_rows, hashes
 from lumpcli.ir import Array, Exact, Symmetry, scaled
 
-_FIRST_BLOCK = 16
+_FIRST_BLOCK, _FEW = 16, 128  # columns; beyond the latter, whole rows are read
 _LARGEST_BLOCK = 1 << 20  # entries
 
 Values = Callable[[int, int], Fraction]  # an entry by row and column
@@ -96,10 +96,24 @@ class _Refinement:
         self.label = np.array([functions.setdefault(k, len(functions)) for k in keys], np.int64)
         self.next_label = len(functions)
 
-    def undecided(self) -> Array:
+    def undecided(self, among: Array) -> Array:
         """Rows that are not alone, or that may still turn out constant or passed-on values."""
         _, inverse, counts = np.unique(self.label, return_inverse=True, return_counts=True)
-        return np.flatnonzero((counts[inverse] > 1) | (self.entries < self._few))
+        return np.flatnonzero(among & ((counts[inverse] > 1) | (self.entries < self._few)))
+
+    def whole_classes(self, rows: Array, most: int) -> list[Array]:
+        """Parts of the rows, each of whole classes, none much larger than `most`.
+
+        Classes larger than that are in none.
+        """
+        _, inverse, counts = np.unique(self.label[rows], return_inverse=True, return_counts=True)
+        fits = counts <= most
+        number = (np.cumsum(np.where(fits, counts, 0)) - 1) // max(most, 1)
+        chosen = fits[inverse]
+        part = number[inverse[chosen]]
+        order = np.argsort(part, kind="stable")
+        borders = np.flatnonzero(np.diff(part[order])) + 1
+        return [p for p in np.split(rows[chosen][order], borders) if len(p)]
 
     @property
     def _few(self) -> int:
@@ -113,7 +127,7 @@ class _Refinement:
             if varying:
                 present = block.mantissa != 0
                 self._count(rows, present, first, block.value)
-            self._split_exact(rows, block)
+            self.split_exact(rows, block)
             return
         if varying:
             few = np.flatnonzero(self.entries[rows] < self._few)
@@ -124,7 +138,7 @@ class _Refinement:
     def split(self, rows: Array, found: Floats) -> None:
         """Tell rows apart by columns that float64 holds."""
         if np.isnan(self.lead.first[rows]).any():
-            self._split_exact(rows, found.exact())
+            self.split_exact(rows, found.exact())
             return
         lead = self.lead.first[rows]
         begun = lead != 0
@@ -154,7 +168,7 @@ class _Refinement:
             self.next_label += len(first)
             open_ = open_[~same]
 
-    def _split_exact(self, rows: Array, block: Exact) -> None:
+    def split_exact(self, rows: Array, block: Exact) -> None:
         mantissa = block.mantissa
         divisor = np.gcd.reduce(mantissa, axis=1)
         first = (mantissa != 0).argmax(axis=1)
@@ -201,22 +215,36 @@ def refine(columns: FoldedRows, symmetry: Symmetry) -> Rows:
     if bias is not None:
         state.split(rows, bias)
     ordinary, total = int((columns.keys[0] == 0).sum()), columns.keys.shape[1]
-    if linear:
-        total = ordinary
-    first, width = 0, _FIRST_BLOCK
-    while first < total:
-        rows = state.undecided()
-        if not len(rows):
-            break
-        # no block lies across the border to the columns of known classes
-        end = ordinary if first < ordinary else total
-        last = min(first + width, end)
-        state.take(rows, first, last, first < ordinary)
-        first = last
-        width = max(_FIRST_BLOCK, min(2 * width, _LARGEST_BLOCK // len(rows)))
+    _sweep(state, 0, ordinary, varying=True)
+    if not linear:
+        _sweep(state, ordinary, total, varying=False)
     if not linear and bias is None:  # sums with many bits: only for rows that all else leaves equal
-        rows = state.undecided()
+        rows = state.undecided(np.ones(columns.width, bool))
         if len(rows):
-            state._split_exact(rows, columns.bias(rows))
+            state.split_exact(rows, columns.bias(rows))
     single = {i: s for i, s in state.single.items() if state.entries[i] == 1}
     return Rows(state.label, state.lead, state.entries, single)
+
+
+def _sweep(state: _Refinement, first: int, end: int, varying: bool) -> None:
+    """Tell rows apart by columns `first` to `end`: by a few at a time, soon by all that are left.
+
+    Reading whole rows is fastest where they lie in one piece; but a class must be read as a whole.
+    """
+    width = _FIRST_BLOCK
+    open_ = np.ones(state.columns.width, bool)
+    piecewise = not state.columns.by_rows
+    while first < end:
+        rows = state.undecided(open_)
+        if not len(rows):
+            return
+        if width > _FEW and not piecewise:
+            for part in state.whole_classes(rows, _LARGEST_BLOCK // (end - first)):
+                state.take(part, first, end, varying)
+                open_[part] = False
+            piecewise = True  # what is left are classes of very many rows
+            continue
+        last = min(first + width, end)
+        state.take(rows, first, last, varying)
+        first = last
+        width = max(_FIRST_BLOCK, min(2 * width, _LARGEST_BLOCK // len(rows)))

@@ -90,6 +90,11 @@ class Stack:
         value = np.concatenate([part.value for part in known])
         return Floats(value, None, all(part.narrow for part in known))
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether weights lie in memory row by row."""
+        return all(columns.by_rows for columns, _ in self.parts)
+
     def _split(self, rows: Array) -> list[tuple[int, Array]]:
         found, begin = [], 0
         for number, (_, chosen) in enumerate(self.parts):

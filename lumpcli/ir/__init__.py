@@ -1,7 +1,7 @@
 """The layered network, its exact arithmetic and its quotients. Knows nothing of ONNX."""
 
 from lumpcli.ir.activation import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
-from lumpcli.ir.compose import compose
+from lumpcli.ir.compose import compose, compose_and_apply
 from lumpcli.ir.exact import (
     Array,
     Exact,
@@ -27,6 +27,7 @@ from lumpcli.ir.folding import Rounding, apply
 from lumpcli.ir.groups import Group, groups
 from lumpcli.ir.net import Join, Layer, Moments, Net, Output, Term
 from lumpcli.ir.quotient import Claim, LayerCut, Quotient
+from lumpcli.ir.submatrix import by_rows, submatrix
 
 __all__ = [
     "BITS",
@@ -48,8 +49,10 @@ __all__ = [
     "Term",
     "apply",
     "below",
+    "by_rows",
     "clip",
     "compose",
+    "compose_and_apply",
     "factors_of",
     "fold",
     "groups",
@@ -63,6 +66,7 @@ __all__ = [
     "significant_bits",
     "slopes_of",
     "spread",
+    "submatrix",
     "sums",
     "two_product",
     "zeros",

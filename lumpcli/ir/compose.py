@@ -10,7 +10,7 @@ import numpy as np
 
 from lumpcli.errors import InternalError
 from lumpcli.ir.exact import Array
-from lumpcli.ir.folding import apply
+from lumpcli.ir.folding import Rounding, apply
 from lumpcli.ir.groups import Group, groups
 from lumpcli.ir.hitting import hitting_set
 from lumpcli.ir.net import Layer, Net
@@ -42,11 +42,24 @@ def compose(
     needed: Mapping[str, Array] | None = None,
     within: Quotient | None = None,
 ) -> Quotient:
+    """The quotient of `compose_and_apply`, for those who need no more."""
+    return compose_and_apply(net, claims, strict, needed, within)[0]
+
+
+def compose_and_apply(
+    net: Net,
+    claims: Sequence[Claim],
+    strict: bool = False,
+    needed: Mapping[str, Array] | None = None,
+    within: Quotient | None = None,
+    jobs: int = 1,
+) -> tuple[Quotient, Net, Rounding]:
     """One joint cut that realises as many of the claims as groups and stored types allow.
 
     `strict`: nothing may be rounded. `needed`: per layer, the features (n,) whose values anybody
     needs; all of them when not given. `within`: a quotient of weaker claims;
-    nothing is kept that it does not keep.
+    nothing is kept that it does not keep. Returned with the net after it, since whether readers can
+    store what is folded shows only there.
     """
     by_layer: dict[str, list[Claim]] = {}
     for claim in claims:
@@ -55,12 +68,13 @@ def compose(
     limits = _Limits(strict, fixed, needed or {}, within or Quotient({}))
     while True:
         quotient = _compose(net, by_layer, limits)
-        tally = apply(net, quotient)[1]
+        reduced, tally = apply(net, quotient, jobs)
         readers = tally.overflow | (tally.inexact if strict else set())
         if not readers:
             found = {layer.name for layer in net.layers if layer.bias_fixed}
             more = frozenset(limits.fixed - found)
-            return replace(quotient, fixed=more, whole=frozenset(limits.whole))
+            quotient = replace(quotient, fixed=more, whole=frozenset(limits.whole))
+            return quotient, reduced, tally
         sources = {t.source for name in readers for t in net[name].terms if not t.diagonal}
         if not readers <= limits.fixed:
             limits.fixed |= readers

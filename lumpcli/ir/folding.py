@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from lumpcli.ir.exact import Array, fold
 from lumpcli.ir.net import Layer, Net, Term
 from lumpcli.ir.quotient import LayerCut, Quotient
 from lumpcli.ir.rounded import fold_once
+from lumpcli.ir.submatrix import as_slice
 
 _BLOCK = 1 << 20  # entries folded at a time
 
@@ -29,6 +32,15 @@ class Rounding:
     overflow: set[str] = field(default_factory=set)  # layers in which a weight became infinite
     inexact: set[str] = field(default_factory=set)  # layers in which something was rounded
     impossible: int = 0  # integers out of range, or that would not be whole
+
+    def __add__(self, other: Rounding) -> Rounding:
+        return Rounding(
+            self.folded + other.folded,
+            self.rounded + other.rounded,
+            self.overflow | other.overflow,
+            self.inexact | other.inexact,
+            self.impossible + other.impossible,
+        )
 
 
 def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) -> Array:
@@ -45,19 +57,19 @@ def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) ->
     step = max(1, _BLOCK // max(term.flat.shape[1], 1))
     for first in range(0, len(rows), step):
         part = slice(first, first + step)
-        result[part] = _fold_rows(term, weight[rows[part]], cut, joined, tally)
+        result[part] = _fold_rows(term, weight[as_slice(rows[part])], cut, joined, tally)
     return result
 
 
 def _fold_rows(term: Term, weight: Array, cut: LayerCut, joined: _Joined, tally: Rounding) -> Array:
     """Some rows (r, n_source, *taps) after the cut of their source."""
-    result: Array = weight[:, cut.keep]
+    result: Array = np.take(weight, cut.keep, axis=1)
     if not cut.moves_columns or term.frozen:
         return result
     result[:, joined.unused] = 0
     if not len(joined.starts):
         return result
-    some = weight[:, joined.members]
+    some = np.take(weight, joined.members, axis=1)
     r, m = some.shape[:2]
     flat = some if some.ndim == 2 else np.moveaxis(some.reshape(r, m, -1), 1, 2).reshape(-1, m)
     stored, inexact = fold_once(flat, joined.ratios, joined.starts, weight.dtype)
@@ -163,14 +175,22 @@ def fold_bias(
     return stored[:, 0].astype(dtype)
 
 
-def apply(net: Net, quotient: Quotient) -> tuple[Net, Rounding]:
-    """The net after a reduction, each changed number rounded once to its stored type."""
-    tally = Rounding()
-    layers = tuple(_apply_layer(layer, quotient, tally) for layer in net.layers)
-    return replace(net, layers=layers), tally
+def apply(net: Net, quotient: Quotient, jobs: int = 1) -> tuple[Net, Rounding]:
+    """The net after a reduction, each changed number rounded once to its stored type.
+
+    Layers do not depend on one another here: `jobs` of them are folded at a time.
+    """
+    tallies = [Rounding() for _ in net.layers]
+    one = partial(_apply_layer, quotient)
+    if jobs > 1 and quotient.cuts:
+        with ThreadPoolExecutor(jobs) as pool:
+            layers = tuple(pool.map(one, net.layers, tallies))
+    else:
+        layers = tuple(map(one, net.layers, tallies))
+    return replace(net, layers=layers), sum(tallies, start=Rounding())
 
 
-def _apply_layer(layer: Layer, quotient: Quotient, tally: Rounding) -> Layer:
+def _apply_layer(quotient: Quotient, layer: Layer, tally: Rounding) -> Layer:
     rows = quotient.keep(layer)
     cuts = [quotient.cuts.get(t.source) for t in layer.terms]
     if layer.name not in quotient.cuts and all(c is None for c in cuts):

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from lumpcli.errors import InternalError
 from lumpcli.ir.activation import Activation, Symmetry
+from lumpcli.ir.submatrix import submatrix
 
 Array = npt.NDArray[Any]
 
@@ -117,7 +118,7 @@ class Term:
 
     def entries(self, rows: Array, columns: Array) -> Array:
         """Entries of a dense weight (rows, columns of `flat`), as the numbers they stand for."""
-        some: Array = self.flat[np.ix_(rows, columns)]
+        some = submatrix(self.flat, rows, columns)
         if self.row_scale is None:
             return some
         return some.astype(np.float64) * self.row_scale[rows, None].astype(np.float64)
@@ -127,14 +128,14 @@ class Term:
         """The stored type of the weights; None where none are stored."""
         return None if self.weight is None else self.weight.dtype
 
-    @property
+    @cached_property
     def by_tap(self) -> Array:
         """A dense weight as (n, n_source, taps)."""
         if self.weight is None:
             raise InternalError("a diagonal term of ones has no matrix")
         return self.weight.reshape(*self.weight.shape[:2], -1)
 
-    @property
+    @cached_property
     def flat(self) -> Array:
         """A dense weight as (n, n_source * taps); the taps of a source feature are neighbours."""
         if self.weight is None:

@@ -190,6 +190,7 @@ def _embedding(trace: Trace, axis: int) -> str | None:
         return None
     if trace.constant(node.input[1]) is not None:
         return None
+    trace.pin(node.input[1], "its output is used as indices")
     width = stored.array.shape[1]
     source = trace.source(f"{node.input[1]} (an index)", len(stored.array), "an index")
     if source.width != len(stored.array) or not width:
