@@ -108,3 +108,31 @@ def weight(model: ModelProto, name: str) -> Array:
 def names(model: ModelProto) -> list[str]:
     """The names of the initializers."""
     return [t.name for t in model.graph.initializer]
+
+
+def unflattened(
+    *nodes: NodeProto, first: bool = True, extra: Mapping[str, Array] | None = None, **options: Any
+) -> ModelProto:
+    """A Gemm whose output becomes an image t (N, 6, 2); the nodes make r of it, and y reads that.
+
+    A convolution reads t too: `first`, or after the nodes.
+    """
+    parts = [planted(seed=seed) for seed in (0, 1)]
+    rows, bias = (np.stack([part[k] for part in parts], axis=1) for k in (0, 1))
+    weights = {
+        "w": rows.reshape(2 * PLANTED, -1),
+        "b": bias.reshape(-1),
+        "k": reader(3).T[..., None],
+    }
+    weights |= {"v": np.concatenate([reader(seed=1), reader(seed=2)]), "to": np.array([0, -1, 2])}
+    conv = [node("Conv", ["t", "k"], ["c"])]
+    every = [
+        node("Gemm", ["x", "w", "b"], ["h"], transB=1),
+        node("Reshape", ["h", "to"], ["t"]),
+        *(conv if first else []),
+        *nodes,
+        *([] if first else conv),
+        node("Flatten", ["r"], ["f"]),
+        node("MatMul", ["f", "v"], ["y"]),
+    ]
+    return build(every, {**weights, **(extra or {})}, outputs=("y", "c"), **options)

@@ -14,7 +14,7 @@ Fact = tuple[int, Fraction, Shift]  # class, ratio, offset
 
 _STEPS = (
     *("Sign", "Floor", "Ceil", "Round", "ThresholdedRelu"),
-    *("QuantizeLinear", "Quant", "BipolarQuant"),
+    *("QuantizeLinear", "Quant", "BipolarQuant", "Cast"),
 )
 
 

@@ -104,6 +104,8 @@ class Activation:
             return _RATIONAL[name](z, *attributes)
         if z == 0 and name in _AT_ZERO:
             return _AT_ZERO[name]
+        if z > 0 and name in _ABOVE_ZERO:
+            return _ABOVE_ZERO[name](z, *attributes)
         if name in _REAL:
             try:
                 value = _REAL[name](float(z), *attributes)
@@ -161,6 +163,18 @@ def _quant(
     return None if whole is None else (whole - Fraction(zero)) * Fraction(scale)
 
 
+def _cast(z: Fraction, to: int) -> Fraction | None:
+    """The number itself where the type has it; None where it is rounded, or to no float."""
+    if to not in _FLOATS or z.denominator.bit_count() > 1:
+        return None
+    digits, exponent = _FLOATS[to]
+    odd = abs(z.numerator) // (z.numerator & -z.numerator or 1)
+    normal = Fraction(1, 2**exponent) <= abs(z) <= 2**exponent
+    return z if not z or (normal and odd < 2**digits) else None
+
+
+_FLOATS = {1: (24, 126), 10: (11, 14), 11: (53, 1022), 16: (8, 126)}  # digits, normal up to 2**e
+
 _NEAR_A_TIE = Fraction(1, 10**5)
 
 _RATIONAL: dict[str, Callable[..., Fraction | None]] = {
@@ -179,8 +193,8 @@ _RATIONAL: dict[str, Callable[..., Fraction | None]] = {
     "Round": lambda z: Fraction(round(z)),
     "QuantizeLinear": _integer,
     "Quant": _quant,
+    "Cast": _cast,
 }
-
 
 _AT_ZERO: dict[str, Fraction] = {
     **dict.fromkeys(
@@ -190,6 +204,12 @@ _AT_ZERO: dict[str, Fraction] = {
     **dict.fromkeys(("Asin", "Asinh", "Atan", "Atanh", "Sinh"), Fraction(0)),
     **dict.fromkeys(("Exp", "Cos", "Cosh"), Fraction(1)),
     "Sigmoid": Fraction(1, 2),
+}
+
+_ABOVE_ZERO: dict[str, Callable[..., Fraction]] = {
+    "Elu": lambda z, alpha: z,
+    "Selu": lambda z, alpha, gamma: Fraction(gamma) * z,
+    "Celu": lambda z, alpha: z,
 }
 
 

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from lumpcli.errors import InternalError
+from lumpcli.ir.balance import balanced
 from lumpcli.ir.exact import Array
 from lumpcli.ir.folding import Rounding, apply
 from lumpcli.ir.groups import Group, groups
@@ -171,8 +172,7 @@ def _keep(
             cost = storage.preference(table, alone=len(tables) == 1)
             preference += np.bincount(slots, cost, group.count)
             demands.append((slots, np.where(among[slots], table.label, -1)))
-        kept = hitting_set(demands, group.forced, preference)
-        kept = _complete(net, group, kept, among, preference)
+        kept = _chosen(net, group, demands, among, preference)
         carriers = [
             _carriers(t, s, np.flatnonzero(kept[group.slots[s.layer.name]]))
             for t, s in zip(tables, storages, strict=True)
@@ -180,6 +180,22 @@ def _keep(
         found = [carrier for carrier in carriers if carrier is not None]
         if len(found) == len(carriers):
             return kept, found
+
+
+def _chosen(
+    net: Net,
+    group: Group,
+    demands: Sequence[tuple[Array, Array]],
+    among: Array,
+    preference: Array,
+) -> Array:
+    """Slots (count,) bool that hit every class; classes in several blocks where that costs less."""
+    first = hitting_set(demands, group.forced, preference)
+    parts = [group.slots[layer.name].reshape(number, -1) for layer, number in _blocks(net, group)]
+    even = balanced(demands, first, group.forced, parts, preference)
+    some = [first] if np.array_equal(first, even) else [first, even]
+    complete = [_complete(net, group, kept, among, preference) for kept in some]
+    return min(complete, key=lambda kept: int(kept.sum()))
 
 
 def _complete(net: Net, group: Group, kept: Array, among: Array, preference: Array) -> Array:

@@ -104,10 +104,15 @@ class Trace(Lookup):
                 view.layer.pinned = view.layer.pinned or reason
         return any(view is not None for view in views)
 
-    def extend(self, tensor: str) -> Draft | None:
-        """The layer behind a tensor, if this node may become part of it: nobody else reads it."""
+    def extend(self, tensor: str, along: View | None = None) -> Draft | None:
+        """The layer behind a tensor, if this node may become part of it: nobody else reads it.
+
+        Not where the node reads the features `along` one of several axes: those are another layer.
+        """
         view = self.view(tensor)
         if view is None or not view.layer.open or view.layer.tensor != tensor:
+            return None
+        if along is not None and along is not view:
             return None
         return view.layer if self.graph.sole_use(tensor) else None
 
@@ -145,12 +150,15 @@ class Trace(Lookup):
         self.hold(View(draft, view.axes, view.split))
         return draft
 
-    def activate(self, tensor: str, activation: Activation) -> None:
-        """Apply a function to a tensor's features: as part of their layer, or of a new one."""
-        view = self.view(tensor)
+    def activate(self, tensor: str, activation: Activation, along: View | None = None) -> None:
+        """Apply a function to a tensor's features: as part of their layer, or of a new one.
+
+        `along`: to those that lie along one axis of several.
+        """
+        view = along or self.view(tensor)
         if view is None:
             return
-        draft = self.extend(tensor)
+        draft = self.extend(tensor, along)
         if draft is not None:
             self.grow(draft, view)
         else:

@@ -56,6 +56,22 @@ def test_unknown_functions_of_constants_are_classes():
     assert numbering.known == {}
 
 
+def test_a_cast_of_a_constant_its_type_has_is_that_constant():
+    cast = layer(Activation("Cast", (1,)))
+    numbering = Numbering()
+    assert numbering.constant(cast, 0, HALF) == (CONSTANT, 0, HALF)
+    irrational = numbering.constant(layer(SIGMOID), 0, HALF)[2]
+    assert numbering.constant(cast, 0, irrational)[0] != CONSTANT  # it is rounded
+
+
+def test_constants_on_the_linear_side_have_no_names():
+    numbering = Numbering()
+    elu = layer(Activation("Elu", (1.0,)))
+    assert numbering.constant(elu, 0, HALF) == (CONSTANT, 0, HALF)
+    assert numbering.known == {}
+    assert numbering.constant(elu, 0, ZERO - HALF)[2].parts
+
+
 def test_functions_of_irrational_constants():
     numbering = Numbering()
     z = numbering.constant(layer(SIGMOID), 0, HALF)[2]

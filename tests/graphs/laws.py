@@ -16,7 +16,7 @@ What is demanded ends where lumpcli's deliberate limits are; the generator plant
   the outputs of one channel differ in a core, and go together.
 - Embedding tables have no planted offsets, and no constants but 0.
 - A vector that becomes an image gets no offsets, which would differ by position, and is read by a
-  convolution before anything makes it a vector again.
+  convolution before it meets numbers per channel, or anything makes it a vector again.
 - Before Max, Min and the like ratios are positive, and the same in all operands.
 - A Cast to a narrower type hands on no ratios.
 - Dimensions of queries and keys are planted at the same places of both and of every head, and one

@@ -8,7 +8,7 @@ import pytest
 
 from lumpcli.ir import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
 
-THIRD = Fraction(1, 3)
+HALF, THIRD = Fraction(1, 2), Fraction(1, 3)
 GRID = [Fraction(k, 7) for k in range(-30, 31)]
 # name, attributes, the function by ONNX's definition: all with rational values
 RATIONAL = [
@@ -68,8 +68,8 @@ def test_other_values_are_floats(name, attributes, function):
     for z in GRID:
         value = Activation(name, attributes).at(0, z)
         # rational only at 0 (at 0 sigmoid is 1/2), by Niven and Lindemann, or where it is linear
-        linear = name in ("Elu", "Celu") and z > 0
-        assert isinstance(value, float) or z == 0 or linear
+        linear = name in ("Elu", "Selu", "Celu") and z > 0
+        assert isinstance(value, Fraction if linear else float) or z == 0
         assert float(value) == pytest.approx(function(float(z)), rel=1e-12, abs=1e-13)
 
 
@@ -78,8 +78,39 @@ def test_where_a_function_has_no_finite_value_nothing_is_known():
     assert Activation("Log").at(0, Fraction(-1)) is None
     assert Activation("Sqrt").at(0, Fraction(-1)) is None
     assert Activation("Cast", (7,)).at(0, Fraction(1)) is None
+    assert Activation("Cast", (7,)).at(0, Fraction(0)) is None
     assert Activation("Sigmoid").at(0, Fraction(-1000)) == 0.0
     assert Activation("Sigmoid").at(0, Fraction(1000)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes", "factor"),
+    [("Elu", (2.0,), 1), ("Celu", (2.0,), 1), ("Selu", (3.0, 0.5), HALF)],
+)
+def test_above_zero_the_exponential_units_are_exact(name, attributes, factor):
+    assert Activation(name, attributes).at(0, THIRD) == factor * THIRD
+    assert Activation(name, attributes).at(0, Fraction(1000)) == factor * 1000
+    assert isinstance(Activation(name, attributes).at(0, -THIRD), float)
+
+
+@pytest.mark.parametrize(("to", "dtype"), [(1, np.float32), (10, np.float16), (11, np.float64)])
+def test_a_cast_hands_on_the_numbers_its_type_has(to, dtype):
+    info = np.finfo(dtype)
+    cast = Activation("Cast", (to,))
+    ulp = Fraction(float(info.eps))
+    for sign in (1, -1):
+        for z in (Fraction(0), Fraction(3, 4), 1 + ulp, 5 * ulp, Fraction(float(info.tiny))):
+            assert cast.at(0, sign * z) == sign * z == Fraction(float(dtype(float(sign * z))))
+        for z in (THIRD, 1 + ulp / 2, 2 + ulp, Fraction(float(info.tiny)) / 2):
+            assert cast.at(0, sign * z) is None
+        assert cast.at(0, sign * 2 * Fraction(float(info.max))) is None
+        assert cast.at(0, sign * Fraction(10) ** 400) is None
+
+
+def test_a_cast_to_bfloat16():
+    cast = Activation("Cast", (16,))
+    assert cast.at(0, Fraction(-129, 128)) == Fraction(-129, 128)
+    assert cast.at(0, Fraction(257, 256)) is None
 
 
 @pytest.mark.parametrize(("name", "attributes", "function"), RATIONAL + REAL)

@@ -77,6 +77,13 @@ def test_as_many_stay_in_each_part_even_if_one_has_nothing_to_spare():
     assert check(made, [claim("h", [0, 1], [0, 0])]).cuts == {}
 
 
+def test_what_may_stay_in_either_part_stays_where_less_does():
+    """2 and 3 are equal, so are 4 and 5: with 3 and not 2, two are enough in each part."""
+    rows = [[1, 0], [0, 1], [1, 1], [1, 1], [1, 2], [1, 2]]
+    made = net(source("x"), dense("h", "x", rows, parts=2), last(("h", 6)))
+    assert kept(check(made, [claim("h", [2, 3, 4, 5], [0, 0, 1, 1])])) == [0, 1, 3, 4]
+
+
 def test_features_of_one_label_go_together():
     """0 and 3, 1 and 4, 2 and 5: the second pair can go only if both of it can."""
     rows = [[1, 0], [1, 0], [0, 1], [1, 1], [1, 1], [1, 2]]

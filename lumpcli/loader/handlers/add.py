@@ -9,7 +9,7 @@ import numpy as np
 
 from lumpcli.ir import Term
 from lumpcli.loader.draft import Draft, View
-from lumpcli.loader.handlers.numbers import PerFeature, per_feature
+from lumpcli.loader.handlers.numbers import PerFeature, per_feature, view_beside
 from lumpcli.loader.handlers.operands import NOT_FOLLOWED, join, operands, signed
 from lumpcli.loader.trace import Trace, attributes_of
 
@@ -87,7 +87,7 @@ def _beside(trace: Trace) -> _Beside | str | None:
         return "it broadcasts along an axis, as before opset 7"
     slot = 1 if trace.constant(names[1]) or names[1] in trace.weights.overridable else 0
     tensor = names[1 - slot]
-    view = trace.view(tensor)
+    view = view_beside(trace, tensor, names[slot])
     if trace.constant(names[slot]) is None and names[slot] not in trace.weights.overridable:
         return None
     if view is None:
@@ -123,7 +123,7 @@ def _join(trace: Trace, function: str) -> str | None:
 
 def _shift(trace: Trace, beside: _Beside, scale: Fraction) -> str | None:
     """The constant becomes the bias of the layer, or of a new one over it."""
-    layer = trace.extend(beside.tensor)
+    layer = trace.extend(beside.tensor, beside.view)
     if layer is not None and layer.bias is None:
         trace.grow(layer, beside.view)
         layer.sites = [s for s in layer.sites if s.role != "bias"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from lumpcli.ir import Activation, leaky
 from lumpcli.ir import clip as clip_activation
-from lumpcli.loader.handlers.numbers import PerFeature, per_feature
+from lumpcli.loader.handlers.numbers import PerFeature, per_feature, view_beside
 from lumpcli.loader.handlers.operands import join, operands
 from lumpcli.loader.trace import Trace, attributes_of
 
@@ -89,17 +89,19 @@ def clip(trace: Trace) -> str | None:
 def prelu(trace: Trace) -> str | None:
     """PRelu with one slope, or one per feature."""
     data, slope = trace.node.input
-    view = trace.views.get(data)
+    view = view_beside(trace, data, slope)
     if view is None:
-        return None if trace.view(data) is None else "its features lie along several axes"
-    slopes = per_feature(trace, slope, view.axis, view.layer.width)
+        return None
+    several = len(view.axes) > 1
+    slopes = per_feature(trace, slope, view.axes[-1], 1 if several else view.layer.width)
     if not isinstance(slopes, PerFeature):
-        return slopes
-    if trace.opset < 7 and view.axis != -1:
+        return "its features lie along several axes" if several else slopes
+    if trace.opset < 7 and view.axes != (-1,):
         return "its slopes broadcast as before opset 7"
     if slopes.is_scalar:
-        return _apply(trace, leaky(float(slopes.values[0])))
-    _apply(trace, Activation("PRelu", (), slopes.values))
+        trace.activate(data, leaky(float(slopes.values[0])), view)
+        return None
+    trace.activate(data, Activation("PRelu", (), slopes.values), view)
     trace.site(trace.views[trace.node.output[0]].layer, 1, "slopes", slopes.stored, axis=view.axis)
     return None
 

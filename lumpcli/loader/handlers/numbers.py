@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lumpcli.ir import Array, Term
-from lumpcli.loader.draft import Draft
+from lumpcli.loader.draft import Draft, View
 from lumpcli.loader.trace import Trace
 from lumpcli.loader.weights import Stored
 
@@ -23,6 +23,22 @@ class PerFeature:
     def is_scalar(self) -> bool:
         """Whether one stored number serves all features."""
         return self.stored.array.size == 1
+
+
+def view_beside(trace: Trace, tensor: str, name: str) -> View | None:
+    """A tensor's features as numbers beside them tell them apart.
+
+    Where they lie along several axes, and a reader has said along which one they are cut: those
+    along that one, if the numbers have that axis. What is left of many numbers may be one, so it
+    does not matter how many they are.
+    """
+    view, stored = trace.view(tensor), trace.numbers(name)
+    if view is None or view.split is None or len(view.axes) == 1 or stored is None:
+        return view
+    if view.split.cut is None or view.split.layer.tied is None:
+        return view
+    axis = view.axes[view.split.cut]
+    return trace.along(tensor, axis) if stored.array.ndim >= -axis else view
 
 
 def per_feature(trace: Trace, name: str, axis: int, width: int) -> PerFeature | str:

@@ -10,7 +10,7 @@ import pytest
 from lumpcli.ir import Join
 from lumpcli.loader import load
 from tests.loader.checks import shrinks, stays
-from tests.models import PLANTED, around, build, info, node, planted, reader
+from tests.models import PLANTED, around, build, info, node, planted, reader, unflattened
 
 ROWS, BIAS = planted()
 # per feature, so that features 0 and 1, and 2 and 3 keep their ratios
@@ -215,3 +215,26 @@ def test_an_operator_of_another_domain_with_the_same_name_is_declined():
     host = load(model)
     assert host.net["m"].pinned == "its output is read by nowhere.Add 'h'"
     stays(model, runs=False)
+
+
+@pytest.mark.parametrize(
+    ("operator", "first", "second"),
+    [
+        ("Add", "t", "c0"),
+        ("Sub", "t", "c0"),
+        ("Sub", "c0", "t"),
+        ("Mul", "t", "c0"),
+        ("Div", "t", "c0"),
+    ],
+)
+@pytest.mark.parametrize("shape", [(PLANTED, 1), (1, PLANTED, 1)])
+def test_a_constant_per_channel_of_a_vector_that_became_an_image(operator, first, second, shape):
+    """Offsets are doubled where the channel is, so that it stays the other's double."""
+    constant = SCALE if operator in ("Mul", "Div") else BIAS
+    model = unflattened(
+        node(operator, [first, second], ["r"]), extra={"c0": constant.reshape(shape)}
+    )
+    reduced = shrinks(model)
+    dims = {t.name: list(t.dims) for t in reduced.graph.initializer}
+    assert dims["c0"] == [4 if size == PLANTED else 1 for size in shape]
+    assert (dims["w"], dims["k"]) == ([8, 5], [3, 4, 1])

@@ -10,8 +10,8 @@ from lumpcli.api import reduce
 from lumpcli.ir import Symmetry
 from lumpcli.loader import load
 from tests.evaluate import disagreements, run
-from tests.loader.checks import shrinks, stays
-from tests.models import PLANTED, build, info, integers, node, planted, reader
+from tests.loader.checks import same_outputs, shrinks, stays
+from tests.models import PLANTED, build, info, integers, node, planted, reader, unflattened
 
 ROWS, BIAS = planted()
 GEMM = node("Gemm", ["x", "w", "b"], ["h"], transB=1)
@@ -138,6 +138,27 @@ def test_prelu_over_weights_on_the_left():
     weights["s"] = np.arange(7, dtype="f4")
     model = build(nodes, weights, inputs={"x": (5, 7)})
     assert any("'s' of shape [7] is not one number per feature" in r for r in stays(model))
+
+
+def test_prelu_of_a_vector_that_became_an_image():
+    prelu = node("PRelu", ["t", "s"], ["r"])
+    reduced = shrinks(unflattened(prelu, extra={"s": SLOPES[:, None]}))
+    assert load(reduced).net["r"].activation.slopes.tolist() == [0.5, -2, 1, 0]
+    reasons = stays(unflattened(prelu, first=False, extra={"s": SLOPES[:, None]}))
+    assert any("its features lie along several axes" in r for r in reasons)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+@pytest.mark.parametrize("first", [True, False])
+def test_prelu_of_one_slope_of_a_vector_that_became_an_image(shape, first):
+    """Before a convolution has read it as channels, its features are the vector's."""
+    prelu = node("PRelu", ["t", "s"], ["r"])
+    model = unflattened(prelu, first=first, extra={"s": np.full(shape, 0.5, "f4")})
+    along = PLANTED if first and len(shape) == 2 else 2 * PLANTED
+    assert load(model).net["r"].width == along
+    reduced = reduce(model).model
+    assert load(reduced).net["r"].width == along * 4 // PLANTED
+    same_outputs(model, reduced)
 
 
 _PRELU = node("PRelu", ["h", "s"], ["r"])

@@ -9,7 +9,17 @@ from onnx import TensorProto, helper, numpy_helper
 from lumpcli.api import reduce
 from tests.evaluate import run
 from tests.loader.checks import shrinks, stays
-from tests.models import PLANTED, around, build, integers, node, planted, reader, weight
+from tests.models import (
+    PLANTED,
+    around,
+    build,
+    integers,
+    node,
+    planted,
+    reader,
+    unflattened,
+    weight,
+)
 
 ROWS, BIAS = planted()
 GEMM = node("Gemm", ["x", "w", "b"], ["h"], transB=1)
@@ -232,3 +242,20 @@ def test_a_constant_for_another_number_of_features_is_declined():
     model = around(nodes, {"w": np.ones((1, 1), "f4"), "b": BIAS}, inputs={"x": ("N", 1)})
     reasons = stays(model)
     assert any(r.startswith("Add 'h' (it is combined with") for r in reasons)
+
+
+@pytest.mark.parametrize("operator", ["Add", "Mul", "PRelu"])
+def test_numbers_per_channel_of_which_one_is_left(operator):
+    """That looks like one number for all positions, and is still one per channel."""
+    model = unflattened(
+        node(operator, ["t", "c0"], ["r"]), extra={"c0": np.full((PLANTED, 1), 0.5, "f4")}
+    )
+    tensors = {t.name: t for t in model.graph.initializer}
+    rows = numpy_helper.to_array(tensors["w"]).reshape(PLANTED, 2, -1)
+    bias = numpy_helper.to_array(tensors["b"]).reshape(PLANTED, 2)
+    for name, numbers in (("w", rows), ("b", bias)):
+        equal = np.repeat(numbers[:1], PLANTED, axis=0).reshape(2 * PLANTED, -1)
+        equal = equal if name == "w" else equal.reshape(-1)
+        tensors[name].CopyFrom(numpy_helper.from_array(equal, name))
+    reduced = shrinks(model, after=1)
+    assert weight(reduced, "c0").shape == (1, 1)
