@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from lumpcli.analysis import Grants, Liveness, Sweep, liveness_of, loosen, values_of
+from lumpcli.analysis import (
+    Grants,
+    Liveness,
+    Sweep,
+    liveness_of,
+    loosen,
+    sums_of_products,
+    values_of,
+)
 from lumpcli.errors import UsageError
-from lumpcli.ir import Net, Quotient, Rounding, compose_and_apply, groups
-from lumpcli.passes import PASSES
+from lumpcli.ir import Net, Quotient, Rounding, apply, compose_and_apply, groups
+from lumpcli.passes import PASSES, Rewriting, merge_factors
 
 
 @dataclass(frozen=True)
@@ -31,17 +39,49 @@ def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None, jobs: in
     unknown = [p for p in passes or () if p not in PASSES]
     if unknown:
         raise UsageError(f"no pass is called {unknown[0]!r}; there are {', '.join(PASSES)}")
-    values = values_of(net, loosen if grants.level == "rounding" else None)
+    loose = loosen if grants.level == "rounding" else None
+    values = values_of(net, loose)
+    exact = values
+    chosen = tuple(PASSES if passes is None else passes)
+    rewrites = "lumping" in chosen and bool(sums_of_products(net))
+    if loose is not None and rewrites:
+        exact = values_of(net)
+    refused: set[str] = set()
+    while True:
+        rewriting = Rewriting(net)
+        if rewrites:
+            zeros = "constant" in chosen
+            rewriting = merge_factors(net, exact, grants.level == "strict", zeros, refused)
+        done = _plan(net, values, rewriting, grants, chosen, jobs)
+        useless = rewriting.useless(done.quotient, done.rounding)
+        if not useless:
+            return done
+        refused |= useless
+
+
+def _plan(
+    net: Net,
+    known: Sweep,
+    rewriting: Rewriting,
+    grants: Grants,
+    passes: Sequence[str],
+    jobs: int,
+) -> Plan:
+    """What can be cut from a net that may have been rewritten."""
+    values = known
+    if rewriting.made:
+        values = values_of(rewriting.net, loosen if grants.level == "rounding" else None)
     quotient = Quotient({})
-    planned = net
+    planned = rewriting.net
     declined: dict[str, str] = {}
     while True:
         liveness = liveness_of(planned, values, quotient)
         claims = []
         # a later claim replaces an earlier one: what needs no carrier comes last
         for name in ("lumping", "unread", "constant"):
-            if passes is None or name in passes:
+            if name in passes:
                 claims += PASSES[name]().propose(planned, values, liveness, grants)
+        claims += rewriting.claims(values)
         needed = {name: liveness.needed[name] | liveness.carried[name] for name in liveness.needed}
         strict = grants.level == "strict"
         smaller, reduced, rounding = compose_and_apply(
@@ -56,10 +96,13 @@ def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None, jobs: in
         quotient = smaller
         if done or not _kept_rows_matter(planned, quotient):
             break
-    quotient = replace(quotient, declined={**quotient.declined, **declined})
-    if planned is not net:
+    told = {**quotient.declined, **declined}
+    quotient = replace(quotient, declined=told, merges=rewriting.merges)
+    if rewriting.made:
+        reduced, rounding = apply(net, quotient, jobs)
+    elif planned is not net:
         reduced = _unrestricted(reduced, net)
-    return Plan(net, values, liveness, quotient, reduced, rounding)
+    return Plan(net, known, liveness, quotient, reduced, rounding)
 
 
 def _restricted(net: Net, fixed: Collection[str], whole: Mapping[str, str]) -> Net:

@@ -4,6 +4,7 @@ from lumpcli.analysis.columns import Columns, columns_of
 from lumpcli.analysis.facts import CONSTANT, LayerValues, Values
 from lumpcli.analysis.grants import Grants
 from lumpcli.analysis.liveness import Liveness, liveness_of
+from lumpcli.analysis.products import Factor, SumOfProducts, factor_of, sums_of_products
 from lumpcli.analysis.rounding import loosen
 from lumpcli.analysis.shift import Shift
 from lumpcli.analysis.values import Sweep, values_of
@@ -11,14 +12,18 @@ from lumpcli.analysis.values import Sweep, values_of
 __all__ = [
     "CONSTANT",
     "Columns",
+    "Factor",
     "Grants",
     "LayerValues",
     "Liveness",
     "Shift",
+    "SumOfProducts",
     "Sweep",
     "Values",
     "columns_of",
+    "factor_of",
     "liveness_of",
     "loosen",
+    "sums_of_products",
     "values_of",
 ]

@@ -1,6 +1,7 @@
 """The layered network, its exact arithmetic and its quotients. Knows nothing of ONNX."""
 
 from lumpcli.ir.activation import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
+from lumpcli.ir.applying import apply
 from lumpcli.ir.compose import compose, compose_and_apply
 from lumpcli.ir.exact import (
     Array,
@@ -23,10 +24,11 @@ from lumpcli.ir.floats import (
     sums,
     two_product,
 )
-from lumpcli.ir.folding import Rounding, apply
+from lumpcli.ir.folding import Rounding
 from lumpcli.ir.groups import Group, groups
+from lumpcli.ir.merging import take_over
 from lumpcli.ir.net import Join, Layer, Moments, Net, Output, Term
-from lumpcli.ir.quotient import Claim, LayerCut, Quotient
+from lumpcli.ir.quotient import Claim, LayerCut, Merge, Quotient
 from lumpcli.ir.submatrix import by_rows, submatrix
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Join",
     "Layer",
     "LayerCut",
+    "Merge",
     "Moments",
     "Net",
     "Output",
@@ -68,6 +71,7 @@ __all__ = [
     "spread",
     "submatrix",
     "sums",
+    "take_over",
     "two_product",
     "zeros",
 ]

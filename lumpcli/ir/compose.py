@@ -9,9 +9,10 @@ from fractions import Fraction
 import numpy as np
 
 from lumpcli.errors import InternalError
+from lumpcli.ir.applying import apply
 from lumpcli.ir.balance import balanced
 from lumpcli.ir.exact import Array
-from lumpcli.ir.folding import Rounding, apply
+from lumpcli.ir.folding import Rounding
 from lumpcli.ir.groups import Group, groups
 from lumpcli.ir.hitting import hitting_set
 from lumpcli.ir.net import Layer, Net

@@ -1,22 +1,18 @@
-"""Applying a quotient: the numbers of the whole net, folded exactly and each rounded once."""
+"""Folding the numbers of a layer over a cut of what it reads: exactly, each rounded once."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
-from typing import Any
 
 import numpy as np
 
 from lumpcli.errors import InternalError
-from lumpcli.ir.activation import Activation
 from lumpcli.ir.exact import Array, fold
-from lumpcli.ir.net import Layer, Net, Term
-from lumpcli.ir.quotient import LayerCut, Quotient
+from lumpcli.ir.net import Layer, Term
+from lumpcli.ir.quotient import LayerCut
 from lumpcli.ir.rounded import fold_once
 from lumpcli.ir.submatrix import as_slice
 
@@ -173,81 +169,3 @@ def fold_bias(
     tally.folded += int((changed | inexact[:, 0]).sum())
     tally.rounded += int(inexact.sum())
     return stored[:, 0].astype(dtype)
-
-
-def apply(net: Net, quotient: Quotient, jobs: int = 1) -> tuple[Net, Rounding]:
-    """The net after a reduction, each changed number rounded once to its stored type.
-
-    Layers do not depend on one another here: `jobs` of them are folded at a time.
-    """
-    tallies = [Rounding() for _ in net.layers]
-    one = partial(_apply_layer, quotient)
-    if jobs > 1 and quotient.cuts:
-        with ThreadPoolExecutor(jobs) as pool:
-            layers = tuple(pool.map(one, net.layers, tallies))
-    else:
-        layers = tuple(map(one, net.layers, tallies))
-    return replace(net, layers=layers), sum(tallies, start=Rounding())
-
-
-def _apply_layer(quotient: Quotient, layer: Layer, tally: Rounding) -> Layer:
-    rows = quotient.keep(layer)
-    cuts = [quotient.cuts.get(t.source) for t in layer.terms]
-    if layer.name not in quotient.cuts and all(c is None for c in cuts):
-        return layer
-    rounded_before, impossible_before = tally.rounded, tally.impossible
-    terms = []
-    for term, cut in zip(layer.terms, cuts, strict=True):
-        if term.diagonal:
-            terms.append(_sliced(term, rows, cut))
-        else:
-            scale = None if term.row_scale is None else term.row_scale[rows]
-            weight = fold_term(term, rows, cut, tally)
-            terms.append(replace(term, weight=weight, row_scale=scale))
-    bias = fold_bias(layer, rows, cuts, tally, quotient.needed.get(layer.name))
-    if tally.rounded > rounded_before:
-        tally.inexact.add(layer.name)
-    if tally.impossible > impossible_before:
-        tally.overflow.add(layer.name)
-    numbers: list[Any] = [t.weight for t in terms if not t.diagonal] + [bias]
-    for array in numbers:
-        if array is not None and array.dtype.kind != "i" and not np.isfinite(array).all():
-            tally.overflow.add(layer.name)
-    activation = layer.activation
-    if activation.slopes is not None:
-        activation = Activation(activation.name, activation.attributes, activation.slopes[rows])
-    return replace(
-        layer,
-        width=len(rows),
-        terms=tuple(terms),
-        bias=bias,
-        activation=activation,
-        bias_units=None if layer.bias_units is None else layer.bias_units[rows],
-        tied=None if layer.tied is None else layer.tied[rows],
-    )
-
-
-def _sliced(term: Term, rows: Array, cut: LayerCut | None) -> Term:
-    """Some rows of a diagonal term, after the cut of its source."""
-    select = term.select
-    if select is not None:
-        select = select[rows]
-        if cut is not None:
-            place = np.full(len(cut.carrier) + 1, -1)
-            place[cut.keep] = np.arange(len(cut.keep))
-            moved = place[select]  # -1, for none, finds the last entry
-            if ((moved < 0) & (select >= 0)).any():
-                raise InternalError(f"a kept feature reads one of {term.source} that is cut")
-            select = moved
-    moments = term.moments
-    if moments is not None:
-        moments = replace(moments, mean=moments.mean[rows], variance=moments.variance[rows])
-    return replace(
-        term,
-        weight=None if term.weight is None else term.weight[rows],
-        select=select,
-        at=None if term.at is None else term.at[rows],
-        row_scale=None if term.row_scale is None else term.row_scale[rows],
-        blocks=term.blocks if term.blocks == 1 or cut is None else len(cut.keep),
-        moments=moments,
-    )

@@ -5,7 +5,7 @@ Passes make claims about features; `compose` turns them into a quotient; `foldin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -21,8 +21,9 @@ class Claim:
     """What a pass proposes for some features of a layer: `x = ratio * V[class] + offset`.
 
     Classes are labels within the layer, the same in all claims on it (-1: of no class). Features of
-    kind "unread" or "constant" need no carrier, their offset is all that readers get. Features that
-    nobody claims stand for themselves. Arrays are (k,).
+    kind "unread" or "constant" need no carrier, their offset is all that readers get; nor do those
+    that are "lumped" in no class: zeros, since another one took over what they gave. Features
+    that nobody claims stand for themselves. Arrays are (k,).
     """
 
     layer: str
@@ -32,6 +33,15 @@ class Claim:
     ratio: tuple[Fraction, ...]
     offset: tuple[Fraction, ...]
     irrational: frozenset[int] = frozenset()  # features whose offset is only the nearest float64
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Row `row` of a dense layer takes over `others`, each times its ratio; those are zero then."""
+
+    row: int
+    others: tuple[int, ...]
+    ratios: tuple[Fraction, ...]
 
 
 @dataclass(frozen=True)
@@ -63,7 +73,8 @@ class Quotient:
     `declined` says, per layer, why something claimed was not cut. `needed` are, per layer, the
     features (n,) whose values anybody needs; layers not named are needed whole. `fixed` are the
     layers whose biases turned out to be unable to take more, `whole` those that cannot be cut since
-    their readers could not store the result.
+    their readers could not store the result. `merges` are, per layer, rows that take over others
+    before anything is cut: layers with one dense term of floats, and no function.
     """
 
     cuts: Mapping[str, LayerCut]
@@ -71,6 +82,7 @@ class Quotient:
     needed: Mapping[str, Array] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
     whole: frozenset[str] = frozenset()
+    merges: Mapping[str, Sequence[Merge]] = field(default_factory=dict)
 
     def keep(self, layer: Layer) -> Array:
         """The kept indices of a layer."""

@@ -139,9 +139,13 @@ class Storage:
     ) -> list[list[float]]:
         """Per class and ratio of a carrier: how many folded weights are rounded; 1e300: too many.
 
-        Estimates in float64, which choose but decide nothing; integers are counted exactly.
+        Estimates in float64, which choose but decide nothing; what has as many bits is counted
+        exactly, and so are integers.
         """
-        if any(reader.terms[index].limits for reader, index in self.readers):
+        if any(
+            reader.terms[index].limits or reader.terms[index].weight_type == np.float64
+            for reader, index in self.readers
+        ):
             return [
                 [min(self.cost(table, c, _carrier_of(table, c, r)), 1e300) for r in ratios]
                 for c, ratios in zip(classes, tried, strict=True)

@@ -77,7 +77,8 @@ def table_of(
         shifted = _shifted_classes(claim) if fixed else set()
         for k, i in enumerate(claim.features.tolist()):
             label = int(claim.classes[k])
-            carried = claim.kind == "lumped" or label in shifted
+            multiple = claim.kind == "lumped" and label >= 0
+            carried = multiple or label in shifted
             table.label[i] = n + label if carried else -1
             table.ratio[i], table.offset[i] = claim.ratio[k], claim.offset[k]
             table.kind[i] = claim.kind
@@ -109,7 +110,7 @@ def _unread_in_blocks(table: Table, count: int, readers: Sequence[Read], fixed: 
 def keep_apart(table: Table) -> None:
     """Give every feature but zeros a carrier of its own, for readers whose columns are fixed."""
     for i in range(len(table.label)):
-        zero = table.kind[i] == "constant" and table.label[i] < 0 and not table.offset[i]
+        zero = table.label[i] < 0 and not table.ratio[i] and not table.offset[i]
         if not zero:
             table.label[i], table.kind[i] = i, "kept"
             table.ratio[i], table.offset[i] = Fraction(1), Fraction(0)

@@ -80,7 +80,7 @@ def count_duplicates(lumped: list[int], layer: Layer, group: Group, quotient: Qu
     duplicates = 0
     for feature in lumped:
         story = tuple(relations.get(int(own[feature]), ()))
-        duplicates += story in seen
+        duplicates += bool(story) and story in seen
         seen.add(story)
     return duplicates
 

@@ -221,3 +221,25 @@ def test_many_rows_that_differ_late():
     for i in range(20):
         assert label[i] == label[i + 20] == label[i + 40]
     assert len(set(label.tolist())) == 20
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("largest", [1 << 20, 3000])
+def test_wide_rows(order, largest, monkeypatch):
+    """Beyond the first columns whole rows are read, some classes at a time."""
+    monkeypatch.setattr("lumpcli.analysis.rows._LARGEST_BLOCK", largest)
+    rng = np.random.default_rng(0)
+    base = rng.integers(-3, 4, (9, 900)).astype(np.float32)
+    which = np.sort(rng.integers(0, 9, 70))
+    rows = base[which] * rng.choice([1, 2, 0.5, 3], (70, 1)).astype(np.float32)
+    late = rng.choice(70, 20, replace=False)
+    rows[late, 880] += 1
+    if order == "F":
+        rows = np.asfortranarray(rows)
+    found = refined(rows)
+    exact = [[Fraction(v) for v in row] for row in rows.tolist()]
+    for i, j in combinations(range(70), 2):
+        r = ratio_of(exact[i], exact[j])
+        assert (found.label[i] == found.label[j]) == (r is not None and r > 0)
+        if r is not None and r > 0:
+            assert found.lead[i] / found.lead[j] == r

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lumpcli.errors import InternalError
-from lumpcli.ir import Activation, LayerCut, Quotient, Rounding, Term, apply
+from lumpcli.ir import LayerCut, Rounding, Term
 from lumpcli.ir.folding import fold_bias, fold_term
-from tests.computed import agree, evaluate, exactly, outputs, points, same
-from tests.nets import F32, LINEAR, array, dense, each, net, source, times
+from tests.computed import exactly
+from tests.nets import F32, LINEAR, array, dense
 
 THIRD = Fraction(1, 3)
 
@@ -124,57 +124,6 @@ def test_a_bias_that_underflows_is_rounded():
     tally = Rounding()
     fold_bias(layer, np.array([0]), [cut([1], [-1, 1], offset=[Fraction(1, 2), 0])], tally)
     assert tally.rounded == 1
-
-
-def residual():
-    """h = relu(...), two of its features equal up to 3; s scales it, u = s + h, y reads u and h."""
-    return net(
-        source("x", 2),
-        dense("h", "x", [[1, 2], [3, 6], [1, -1], [0, 0]], [1, 3, 0, 2]),
-        each("s", 4, times("h", [2, 2, 1, 5]), act=Activation("PRelu", (), array([0, 0, 0.5, 1]))),
-        each("u", 4, "s", "h"),
-        dense("y", ["u", "h"], [[[1, 2, 3, 4]], [[5, 6, 7, 8]]], act=LINEAR),
-    )
-
-
-def test_apply_cuts_rows_columns_diagonals_and_slopes():
-    made = residual()
-    h = cut([0, 2], [0, 0, 2, -1], [1, 3, 1, 0], [0, 0, 0, 2])
-    s = cut([0, 2], [-1, -1, -1, -1], [0] * 4)
-    u = cut([0, 2], [0, 0, 2, -1], [1, 3, 1, 0], [0, 0, 0, 12])
-    quotient = Quotient({"h": h, "s": s, "u": u})
-    rng = np.random.default_rng(0)
-    assert agree(made, quotient, rng)
-    reduced, tally = apply(made, quotient)
-    assert [layer.width for layer in reduced.layers] == [2, 2, 2, 2, 1]
-    assert reduced["s"].terms[0].weight.tolist() == [2, 1]
-    assert reduced["s"].activation.slopes.tolist() == [0, 0.5]
-    assert reduced["h"].bias.tolist() == [1, 0]
-    assert [t.weight.tolist() for t in reduced["y"].terms] == [[[7, 3]], [[23, 7]]]
-    assert reduced["y"].bias.tolist() == [4 * 12 + 8 * 2]
-    assert (tally.rounded, tally.overflow) == (0, set())
-    inputs = points(made, rng)
-    before, after = evaluate(made, inputs), evaluate(reduced, inputs)
-    assert same(outputs(made, before), outputs(reduced, after))
-
-
-def test_layers_out_of_reach_are_the_same_objects():
-    made = residual()
-    reduced, _ = apply(made, Quotient({}))
-    assert all(a is b for a, b in zip(made.layers, reduced.layers, strict=True))
-
-
-def test_overflow_is_seen():
-    half = np.float16
-    made = net(
-        source("x", 1),
-        dense("h", "x", [[1], [1]], dtype=half),
-        dense("y", "h", [[60000, 60000], [1, 1]], act=LINEAR, dtype=half),
-    )
-    reduced, tally = apply(made, Quotient({"h": cut([0], [0, 0])}))
-    assert tally.overflow == {"y"}
-    assert tally.rounded == 1
-    assert np.isinf(reduced["y"].terms[0].weight).tolist() == [[True], [False]]
 
 
 def test_a_fixed_bias_stays_as_it_is():

@@ -124,3 +124,13 @@ def test_the_reader_with_the_narrowest_type_decides():
     narrow = net(*made.layers[:2], dense("y", "h", [[5e4, 5e4]], act=LINEAR, dtype=HALF), wide)
     Storage(narrow, narrow["h"], False).take_apart(table)
     assert table.label[0] != table.label[1]
+
+
+@pytest.mark.parametrize("dtype", [HALF, BRAIN, F32, np.dtype(np.float64)], ids=str)
+def test_the_carrier_that_needs_no_rounding_is_found_in_every_type(dtype):
+    assert preferred([[1, 1], [1, 2], [1, 0]], [1, 3], dtype=dtype) == [0, 1]
+    assert preferred([[1, 1], [1, 2], [3, 5]], [3, 1], dtype=dtype)[1] == 0
+
+
+def test_powers_of_two_are_all_the_same():
+    assert preferred([[1, 1, 1]], [4, 1, 2]) == [0, 0, 0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lumpcli.ir import Claim
-from lumpcli.ir.table import Read, Table, table_of
+from lumpcli.ir.table import Read, Table, keep_apart, table_of
 from tests.nets import array, source
 
 H = source("h", 5)
@@ -91,3 +91,14 @@ def test_blocks_need_carriers_of_their_own():
     assert parts(table_of(four, [lumped], [], reads, [2])) == [[0, 1], [2, 3]]
     assert parts(table_of(four, [lumped], [], reads)) == [[0, 1, 2, 3]]
     assert parts(table_of(four, [lumped], [], reads, [4])) == [[0], [1], [2], [3]]
+
+
+def test_zeros_that_are_lumped_need_no_carrier():
+    """Not even where columns are fixed; what is merely unread does, there."""
+    zeros = claim([1, 2], [-1, -1], [0, 0], [0, 0])
+    unread = claim([3], [7], [2], [0], "unread")
+    table = table_of(H, [zeros, unread], [])
+    assert parts(table) == [[0], [4]]
+    keep_apart(table)
+    assert parts(table) == [[0], [3], [4]]
+    assert table.kind == ["kept", "lumped", "lumped", "kept", "kept"]

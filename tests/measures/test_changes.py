@@ -13,6 +13,7 @@ from lumpcli.measures import constant_outputs, layer_changes, why_unchanged
 from lumpcli.measures.changes import count_duplicates, removed
 from lumpcli.pipeline import plan
 from tests.nets import LINEAR, dense, each, net, source
+from tests.products import scores
 
 ROWS = [[1, 2], [1, 2], [2, 4], [4, 8], [0, 0], [3, 1]]
 READ = [[1, 1, 1, 1, 1, 0], [2, 1, 1, 1, 1, 0]]
@@ -117,3 +118,14 @@ def test_constant_outputs():
     )
     found = [(c.output, c.feature, c.value) for c in constant_outputs(done.net, done.values)]
     assert found == [("y", 0, 7.0), ("y", 2, 0.0), ("y", 3, 1.5)]
+
+
+def test_merged_products_are_lumped_on_both_sides():
+    """Two of four dimensions; what took them over is no duplicate of theirs."""
+    done = plan(scores(), Grants())
+    found = changes(done)
+    for name in "qk":
+        layer = found[name]
+        assert (layer.constant, layer.unread, layer.lumped) == (0, 0, 2)
+        group = next(g for g in groups(done.net) if name in g.slots)
+        assert count_duplicates([1, 3], done.net[name], group, done.quotient) == 0

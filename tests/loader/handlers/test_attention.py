@@ -146,11 +146,14 @@ def test_other_constants_stay(sides):
     assert _cut(model) == {"q": 6, "k": 6, "v": 6}
 
 
-def test_multiples_of_products_stay():
-    """The sum has no weights of its own that could carry two of them."""
+@pytest.mark.parametrize("sides", ["q", "k", "qk"])
+@pytest.mark.parametrize(("other", "left"), [(3, 4), (4, 6)])
+def test_multiples_on_one_side_are_taken_over_on_the_other(sides, other, left):
+    """In both heads, or in one."""
     same = _random(0)
-    same[:, [1, 4]] = same[:, [0, 3]]
-    assert _cut(_attention({"wq": same, "wk": same.copy()})) == {"q": 6, "k": 6, "v": 6}
+    same[:, [1, 4]] = same[:, [0, other]]
+    weights = {f"w{side}": same.copy() for side in sides}
+    assert _cut(_attention(weights)) == {"q": left, "k": left, "v": 6}
 
 
 @pytest.mark.parametrize("shape", [(LENGTH, LENGTH), (HEADS, LENGTH, LENGTH), (2, 1, 1, LENGTH)])
