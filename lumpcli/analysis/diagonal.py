@@ -12,7 +12,7 @@ from lumpcli.analysis.moved import Sum, gathered, read
 from lumpcli.analysis.numbering import Fact, Numbering
 from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.errors import InternalError
-from lumpcli.ir import Join, Layer, Symmetry
+from lumpcli.ir import Join, Layer, Symmetry, Term
 
 
 def source(numbering: Numbering, layer: Layer) -> list[Fact]:
@@ -23,7 +23,27 @@ def source(numbering: Numbering, layer: Layer) -> list[Fact]:
 def diagonal(numbering: Numbering, layer: Layer) -> list[Fact]:
     """A function of a sum of multiples of the sources' features."""
     chosen = [term.selected(layer.width).tolist() for term in layer.terms]
+    if layer.bias is None and layer.activation.is_identity and all(map(_hands_on, layer.terms)):
+        read = sum((np.array(c)[:, 0] >= 0).astype(int) for c in chosen)
+        if np.all(read == 1):
+            return _handed_on(numbering, layer, chosen)
     return [_feature(numbering, layer, i, [c[i] for c in chosen]) for i in range(layer.width)]
+
+
+def _hands_on(term: Term) -> bool:
+    """Whether a term passes features on as they are, at most to other places."""
+    plain = term.weight is None and term.moments is None and not term.via and not term.gathers
+    return plain and term.scale == 1 and term.at is None
+
+
+def _handed_on(numbering: Numbering, layer: Layer, chosen: list[list[list[int]]]) -> list[Fact]:
+    """The facts on features each of which is one of a source, as in a Concat or a Slice."""
+    facts: list[Fact] = [(CONSTANT, ONE, ZERO)] * layer.width
+    for term, sources in zip(layer.terms, chosen, strict=True):
+        for i, source in enumerate(sources):
+            if source[0] >= 0:
+                facts[i] = numbering.fact(term.source, source[0])
+    return facts
 
 
 def _feature(numbering: Numbering, layer: Layer, feature: int, chosen: list[list[int]]) -> Fact:
