@@ -134,18 +134,43 @@ def sums(block: Array, factors: Array | None, bits: int, starts: Array) -> Sums 
     if error is None and (sizes == 1).all():
         nothing = np.zeros((1, 1))
         return Sums(wide, nothing, nothing)
+    if sizes.max() <= 2:
+        return _pairs(wide, error, starts, sizes)
+    return _tree(wide, error, sizes)
+
+
+def _pairs(wide: Array, error: Array | None, starts: Array, sizes: Array) -> Sums:
+    """Sums of groups of one or two."""
     value = wide[:, starts]
     rest = np.zeros_like(value) if error is None else error[:, starts]
     lost = np.abs(rest)
-    for number in range(1, int(sizes.max(initial=0))):
-        groups = np.flatnonzero(sizes > number)
-        columns = starts[groups] + number
-        total, off = two_sum(value[:, groups], wide[:, columns])
-        value[:, groups] = total
-        if error is not None:
-            lost[:, groups] += np.abs(error[:, columns])
-            rest[:, groups] += error[:, columns]
-        if off.any():
-            lost[:, groups] += np.abs(off)
-            rest[:, groups] += off
+    groups = np.flatnonzero(sizes == 2)
+    columns = starts[groups] + 1
+    value[:, groups], off = two_sum(value[:, groups], wide[:, columns])
+    for part in (off,) if error is None else (off, error[:, columns]):
+        if part.any():
+            lost[:, groups] += np.abs(part)
+            rest[:, groups] += part
     return Sums(value, rest, lost)
+
+
+def _tree(wide: Array, error: Array | None, sizes: Array) -> Sums:
+    """Sums of groups of any size, two and two: few steps, each over all that is left."""
+    value = np.ascontiguousarray(wide.T)  # members first, so that some of them are whole rows
+    group = np.arange(len(sizes)).repeat(sizes)
+    rest, lost = np.zeros((2, len(sizes), len(wide)))
+    if error is not None:
+        np.add.at(rest, group, error.T)
+        np.add.at(lost, group, np.abs(error.T))
+    while len(value) > len(sizes):
+        place = np.arange(len(group)) - np.searchsorted(group, group)
+        left = np.flatnonzero(place % 2 == 0)
+        paired = np.append(group[1:], -1)[left] == group[left]
+        pairs = left[paired]
+        total, off = two_sum(value[pairs], value[pairs + 1])
+        if off.any():
+            np.add.at(rest, group[pairs], off)
+            np.add.at(lost, group[pairs], np.abs(off))
+        value, group = value[left], group[left]
+        value[paired] = total
+    return Sums(value.T, rest.T, lost.T)

@@ -15,12 +15,14 @@ from lumpcli.ir.floats import factors_of
 from lumpcli.ir.folding import Rounding, fold_term
 from lumpcli.ir.net import Layer, Net
 from lumpcli.ir.quotient import LayerCut
+from lumpcli.ir.rounded import fold_once
 from lumpcli.ir.table import Table
 
 _OVERFLOW = "a folded weight would overflow its stored type, or not be an integer"
 _ROUNDED = "a folded weight would have to be rounded (level strict)"
 _MOST_CARRIERS = 8  # tried per class
 _BLOCK = 1 << 17  # entries at a time
+_FIRST_ROWS = 4
 
 
 class Storage:
@@ -38,8 +40,10 @@ class Storage:
         """How many folded weights are rounded when a member carries others; inf: not storable."""
         chosen = np.full(self.layer.width, -1)
         chosen[list(members)] = carrier
-        ratio = tuple(r / table.ratio[carrier] for r in table.ratio)
-        cut = LayerCut(np.array([carrier]), chosen, ratio, tuple(table.offset), ())
+        ratio = [Fraction(1)] * self.layer.width
+        for i in members:
+            ratio[i] = table.ratio[i] / table.ratio[carrier]
+        cut = LayerCut(np.array([carrier]), chosen, tuple(ratio), tuple(table.offset), ())
         tally = Rounding()
         for reader, index in self.readers:
             folded = fold_term(reader.terms[index], np.arange(reader.width), cut, tally)
@@ -91,12 +95,12 @@ class Storage:
         classes = table.classes()
         if not classes or not self.may_fail(table):
             return
-        for members in classes:
-            if self.best_carrier(table, members, members)[1] < np.inf:
+        for members, fits in zip(classes, self._fit(table, classes), strict=True):
+            if fits:
                 continue
             table.declined = _ROUNDED if self.strict else _OVERFLOW
-            parts: list[list[int]] = []
-            for i in members:
+            parts: list[list[int]] = [[i] for i in members] if len(members) == 2 else []
+            for i in members if not parts else ():
                 for part in parts:
                     if self.best_carrier(table, [*part, i], [*part, i])[1] < np.inf:
                         part.append(i)
@@ -105,6 +109,43 @@ class Storage:
                     parts.append([i])
             for part in parts[1:]:
                 table.part(part)
+
+    def _fit(self, table: Table, classes: list[list[int]]) -> list[bool]:
+        """Whether each class has some carrier with which all readers can store what is folded."""
+        if any(reader.terms[index].limits for reader, index in self.readers):
+            return [self.best_carrier(table, c, c)[1] < np.inf for c in classes]
+        ratios = [_first_of_each([table.ratio[i] for i in c]) for c in classes]
+        fits: list[bool] = [False] * len(classes)
+        for k in range(_MOST_CARRIERS):
+            open_ = [c for c in range(len(classes)) if not fits[c] and len(ratios[c]) > k]
+            parts = [
+                (classes[c], [table.ratio[i] / ratios[c][k] for i in classes[c]]) for c in open_
+            ]
+            for place in self._stored(parts):
+                fits[open_[place]] = True
+        return fits
+
+    def _stored(self, parts: list[tuple[list[int], list[Fraction]]]) -> list[int]:
+        """Which groups of features, each times its ratio, sum to what all readers can store."""
+        left = list(range(len(parts)))
+        for reader, index in self.readers:
+            weight = reader.terms[index].by_tap
+            step = _FIRST_ROWS  # most of what cannot be stored shows in a few rows
+            first = 0
+            while first < len(weight) and left:
+                order = np.array([i for p in left for i in parts[p][0]], np.int64)
+                factors = [r for p in left for r in parts[p][1]]
+                starts = np.cumsum([0, *(len(parts[p][0]) for p in left[:-1])])
+                block = weight[first : first + step][:, order]
+                flat = np.moveaxis(block, 2, 1).reshape(-1, len(order))
+                stored, inexact = fold_once(flat, factors, starts, weight.dtype)
+                fine: Array = np.isfinite(stored).all(axis=0)
+                if self.strict:
+                    fine &= ~inexact.any(axis=0)
+                left = [p for p, good in zip(left, fine.tolist(), strict=True) if good]
+                first += step
+                step = max(_FIRST_ROWS, _BLOCK // max(len(order), 1))
+        return left
 
     def split(self, table: Table, members: Sequence[int]) -> None:
         """Give up a class: every member for itself."""
