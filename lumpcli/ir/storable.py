@@ -139,7 +139,7 @@ class Storage:
                 block = weight[first : first + step][:, order]
                 flat = np.moveaxis(block, 2, 1).reshape(-1, len(order))
                 stored, inexact = fold_once(flat, factors, starts, weight.dtype)
-                fine: Array = np.isfinite(stored).all(axis=0)
+                fine: Array = np.asarray(np.isfinite(stored).all(axis=0))
                 if self.strict:
                     fine &= ~inexact.any(axis=0)
                 left = [p for p, good in zip(left, fine.tolist(), strict=True) if good]
