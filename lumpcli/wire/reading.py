@@ -1,0 +1,55 @@
+"""Reading a model file: what is large stays in the file."""
+
+from __future__ import annotations
+
+import os
+from io import FileIO
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+from onnx import ModelProto
+
+from lumpcli.wire.payloads import Mapped, Payloads, Stretch
+from lumpcli.wire.walk import Unfit, edits, pieces
+
+LIMIT = (1 << 31) - 1  # bytes in a message: protobuf's
+SMALLEST_FILE = 1 << 20  # bytes; smaller ones are not worth it
+SMALLEST_PAYLOAD = 1 << 12  # bytes; more than one number, which stays in the message
+
+
+def read(path: Path) -> tuple[ModelProto, Payloads | None]:
+    """The model in a file, and what the placeholders in it stand for; None: there are none.
+
+    Raises OSError, and protobuf's DecodeError for what is no message.
+    """
+    with path.open("rb", buffering=0) as file:
+        found = _skeleton(path, file)
+        content, payloads = found or (file.readall(), None)
+    model = ModelProto()
+    model.ParseFromString(content)
+    return model, payloads
+
+
+def _skeleton(path: Path, file: FileIO) -> tuple[bytes, Payloads] | None:
+    """The file with placeholders for large raw data; None when it is better read whole."""
+    size = os.fstat(file.fileno()).st_size
+    if size > LIMIT:
+        raise DecodeError("a message cannot be longer than 2 GiB")
+    if size < SMALLEST_FILE:
+        return None
+    try:
+        mapped = Mapped(path, file)
+    except (OSError, ValueError):  # not every file system can; an empty file never
+        return None
+    least = SMALLEST_PAYLOAD
+    payloads = Payloads(least)
+
+    def hold(start: int, stop: int) -> bytes:
+        return payloads.add(Stretch(mapped, start, stop - start))
+
+    try:
+        changes = edits(mapped.bytes, lambda start, stop: stop - start >= least, hold)
+    except Unfit:
+        return None
+    kept = pieces(mapped.bytes, changes)
+    return b"".join(piece for piece in kept if isinstance(piece, bytes)), payloads
