@@ -11,17 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
-from typing import BinaryIO
 
-import numpy as np
 from onnx import TensorProto
 
 from lumpcli.errors import InputError, OutputError
 from lumpcli.exporter.patch import Exported
+from lumpcli.exporter.tensors import stored
 from lumpcli.loader import Host, all_tensors, external_range, location_of, read_model
+from lumpcli.wire import copy_file, write, write_all
 
 _LARGEST_ALIGNMENT = 1 << 16
-_COPIED_AT_A_TIME = 1 << 22  # bytes
 
 
 def check_target(output: str | os.PathLike[str], force: bool) -> Path:
@@ -73,7 +72,7 @@ def write_copy(host: Host, source: Path, path: Path, folder: Path) -> list[str]:
     Its data files come along only when the model goes to another folder; OutputError when one
     would replace a file that is not the old output's.
     """
-    shutil.copyfile(source, folder / path.name)
+    _copy(source, folder / path.name)
     if _beside(host, path):
         return [path.name]
     own = _owned(host, path)
@@ -81,8 +80,13 @@ def write_copy(host: Host, source: Path, path: Path, folder: Path) -> list[str]:
         if not _free(path.parent / name, own):
             raise OutputError(f"{path.parent / name} exists, and the model's data must go there")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(data, folder / name)
+        _copy(data, folder / name)
     return [*host.data_files, path.name]
+
+
+def _copy(source: Path, target: Path) -> None:
+    with target.open("wb", buffering=0) as file:
+        copy_file(source, file)
 
 
 def write_model(host: Host, exported: Exported, path: Path, folder: Path) -> list[str]:
@@ -94,7 +98,7 @@ def write_model(host: Host, exported: Exported, path: Path, folder: Path) -> lis
     names = _data_names(host, path)
     for name, new_name in names.items():
         _write_data(host, exported, name, new_name, folder)
-    (folder / path.name).write_bytes(exported.model.SerializeToString())
+    write(exported.model, exported.payloads, folder / path.name)
     return [*names.values(), path.name]
 
 
@@ -121,7 +125,7 @@ def _beside(host: Host, path: Path) -> bool:
 def _owned(host: Host, path: Path) -> set[Path]:
     """The data files of the output about to be replaced, but for those the original reads."""
     try:
-        old = read_model(path)
+        old, _ = read_model(path)
     except InputError:
         return set()
     external = [t for t in all_tensors(old) if t.data_location == TensorProto.EXTERNAL]
@@ -152,29 +156,20 @@ def _write_data(host: Host, exported: Exported, name: str, new_name: str, folder
     offsets = [offset for (_, offset, _), _, _ in tensors]
     alignment = min(math.gcd(*offsets) or _LARGEST_ALIGNMENT, _LARGEST_ALIGNMENT)
     (folder / new_name).parent.mkdir(parents=True, exist_ok=True)
-    with (folder / new_name).open("wb") as file:
+    with (folder / new_name).open("wb", buffering=0) as file:
         copied: dict[tuple[int, int], int] = {}  # tensors may share bytes
         for (path, offset, length), tensor, changed in tensors:
             if changed is None and (offset, length) in copied:
                 _say_where(tensor, new_name, copied[offset, length], length)
                 continue
-            file.write(b"\0" * (-file.tell() % alignment))
+            write_all(file, b"\0" * (-file.tell() % alignment))
             start = file.tell()
             if changed is None:
-                _copy_range(path, offset, length, file)
+                copy_file(path, file, offset, length)
                 copied[offset, length] = start
             else:
-                file.write(np.ascontiguousarray(changed).view(np.uint8).data)
+                stored(changed).write_to(file)
             _say_where(tensor, new_name, start, file.tell() - start)
-
-
-def _copy_range(path: Path, offset: int, length: int, to: BinaryIO) -> None:
-    with path.open("rb") as file:
-        file.seek(offset)
-        while length > 0:
-            block = file.read(min(length, _COPIED_AT_A_TIME))
-            to.write(block)
-            length -= len(block)
 
 
 def _say_where(tensor: TensorProto, location: str, offset: int, length: int) -> None:

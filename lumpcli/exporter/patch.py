@@ -9,11 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto
 
-from lumpcli.exporter.tensors import fill_constant, fill_tensor, set_dims, set_integers
+from lumpcli.exporter.tensors import (
+    fill_constant,
+    fill_tensor,
+    make_tensor,
+    set_dims,
+    set_integers,
+)
 from lumpcli.ir import Array, Net
-from lumpcli.loader import STEPS, Host, Site, Use
+from lumpcli.loader import STEPS, Host, Site, Use, same_bits
+from lumpcli.wire import Payloads
 
 
 @dataclass
@@ -21,13 +28,14 @@ class Exported:
     """A model written back. `external` has the new numbers of tensors whose data lies outside it.
 
     `grown` are the layers because of which constants take more bytes than before, if they do: as
-    few as explain it.
+    few as explain it. `payloads` are what placeholders in the model stand for.
     """
 
     model: ModelProto
     changed: bool = False
     external: dict[str, Array] = field(default_factory=dict)
     grown: set[str] = field(default_factory=set)
+    payloads: Payloads | None = None
 
 
 @dataclass
@@ -47,7 +55,9 @@ class _Patch:
         self.reduced = reduced
         self.model = ModelProto()
         self.model.CopyFrom(host.model)
-        self.result = Exported(self.model)
+        held = host.graph.payloads
+        self.payloads = None if held is None else held.fork()
+        self.result = Exported(self.model, payloads=self.payloads)
         self.names = host.graph.names()
         self.tensors = {t.name: t for t in self.model.graph.initializer}
         self.shapes: dict[str, tuple[int, ...]] = {}  # of constants that changed
@@ -63,16 +73,17 @@ class _Patch:
                 if value is not None:
                     self._add_input(site, value)
                 continue
-            if value is None or _same(value, site.stored.array):
+            if value is None or same_bits(value, site.stored.array):
                 continue
             if site.attribute:
                 self.result.changed = True
                 set_integers(self.model.graph.node[site.node], site.attribute, value)
                 continue
             root = site.stored.root
-            at_root = np.ascontiguousarray(site.stored.at_root(value))
+            at_root = site.stored.at_root(value)
             use = Use(site.node, site.slot)
-            wide = value.astype(site.stored.dtype)  # what the user of a widened constant reads
+            # what the user of a widened constant reads
+            wide = value.astype(site.stored.dtype, copy=False)
             quantised = site.stored.quantum is not None
             wish = _Wish(use, wide, at_root, site.layer, quantised)
             wishes.setdefault(root, []).append(wish)
@@ -103,7 +114,7 @@ class _Patch:
         kinds: list[list[_Wish]] = []
         for wish in wishes:
             for kind in kinds:
-                if _same(kind[0].at_root, wish.at_root):
+                if same_bits(kind[0].at_root, wish.at_root):
                     kind.append(wish)
                     break
             else:
@@ -152,7 +163,7 @@ class _Patch:
                 self._reshape_constant(node, np.array(value.shape, np.int64))
                 fill_constant(node, value.reshape(-1)[:1])
             else:
-                fill_constant(node, value)
+                fill_constant(node, value, self.payloads)
                 self.bytes += value.nbytes - old.array.nbytes
         for wish in wishes:
             self._note_shapes(wish)
@@ -165,7 +176,7 @@ class _Patch:
             self.result.external[tensor.name] = value
             set_dims(tensor, value.shape)
         else:
-            fill_tensor(tensor, value)
+            fill_tensor(tensor, value, self.payloads)
 
     def _reshape_constant(self, node: NodeProto, shape: Array) -> None:
         """Tell a ConstantOfShape its new shape, in place unless others read it."""
@@ -194,9 +205,7 @@ class _Patch:
             count += 1
             name = f"{stem}_{count}"
         self.names.add(name)
-        self.model.graph.initializer.append(
-            numpy_helper.from_array(np.ascontiguousarray(value), name)
-        )
+        self.model.graph.initializer.append(make_tensor(name, value, self.payloads))
         self.bytes += value.nbytes
         return name
 
@@ -235,15 +244,6 @@ class _Patch:
                     stale.append(place)
         for place in reversed(stale):
             del self.model.graph.value_info[place]
-
-
-def _same(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and a.dtype == b.dtype and bool((_bits(a) == _bits(b)).all())
-
-
-def _bits(a: Array) -> Array:
-    """The stored bits, so that -0.0 and 0.0 are told apart and NaN equals itself."""
-    return np.ascontiguousarray(a).view(f"u{a.dtype.itemsize}")
 
 
 def export(host: Host, reduced: Net) -> Exported:

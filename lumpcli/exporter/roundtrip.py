@@ -8,6 +8,7 @@ import numpy as np
 
 from lumpcli.errors import InternalError
 from lumpcli.ir import Array, Join, Layer, Moments, Net, Term
+from lumpcli.loader import equal
 
 
 def check_roundtrip(expected: Net, loaded: Net) -> None:
@@ -26,7 +27,7 @@ def check_roundtrip(expected: Net, loaded: Net) -> None:
 def _difference(a: Layer, b: Layer) -> str | None:
     if a.width != b.width:
         return f"width {a.width} became {b.width}"
-    if not _equal(_bias(a), _bias(b)) or (a.bias is not None and a.bias_scale != b.bias_scale):
+    if not equal(_bias(a), _bias(b)) or (a.bias is not None and a.bias_scale != b.bias_scale):
         return "bias"
     if any(a.activation.key(i) != b.activation.key(i) for i in range(a.width)):
         return "activation"
@@ -61,7 +62,7 @@ def _same_term(s: Term, t: Term, width: int) -> bool:
             (same_factors and s.scale == t.scale)
             or all(s.factor(i, k) == t.factor(i, k) for i in range(width) for k in range(s.taps))
         ) and (
-            _equal(s.selected(width), t.selected(width))
+            equal(s.selected(width), t.selected(width))
             and _equal_or_none(s.at, t.at)
             and _same_moments(s.moments, t.moments)
         )
@@ -71,7 +72,7 @@ def _same_term(s: Term, t: Term, width: int) -> bool:
         and t.weight is not None
         and s.limits == t.limits
         and (s.limits is not None or s.weight.dtype == t.weight.dtype)
-        and _equal(s.weight, t.weight)
+        and equal(s.weight, t.weight)
         and _equal_or_none(s.row_scale, t.row_scale)
     )
 
@@ -91,13 +92,9 @@ def _normal(term: Term, width: int) -> Term:
 def _same_moments(s: Moments | None, t: Moments | None) -> bool:
     if s is None or t is None:
         return s is t
-    same = _equal(s.mean, t.mean) and _equal(s.variance, t.variance)
+    same = equal(s.mean, t.mean) and equal(s.variance, t.variance)
     return same and s.epsilon == t.epsilon
 
 
 def _equal_or_none(a: Array | None, b: Array | None) -> bool:
-    return a is b if a is None or b is None else _equal(a, b)
-
-
-def _equal(a: Array, b: Array) -> bool:
-    return a.shape == b.shape and bool((a == b).all())
+    return a is b if a is None or b is None else equal(a, b)

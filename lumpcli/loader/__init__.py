@@ -1,17 +1,11 @@
 """From ONNX to the layered net, as an overlay: the model itself is never changed here."""
 
+from lumpcli.loader.blocks import equal, same_bits
 from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, Use, all_tensors, describe, read_model
 from lumpcli.loader.host import Host, load
 from lumpcli.loader.site import Site
-from lumpcli.loader.weights import (
-    STEPS,
-    Stored,
-    Weights,
-    external_file,
-    external_range,
-    location_of,
-    tensor_array,
-)
+from lumpcli.loader.tensors import external_file, external_range, location_of, tensor_array
+from lumpcli.loader.weights import STEPS, Stored, Weights
 
 __all__ = [
     "DEFAULT_DOMAINS",
@@ -24,10 +18,12 @@ __all__ = [
     "Weights",
     "all_tensors",
     "describe",
+    "equal",
     "external_file",
     "external_range",
     "load",
     "location_of",
     "read_model",
+    "same_bits",
     "tensor_array",
 ]

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from lumpcli.errors import InputError
+from lumpcli.wire import Payloads, read
 
 DEFAULT_DOMAINS = ("", "ai.onnx")
 _T = onnx.TensorProto
@@ -34,6 +35,7 @@ class Graph:
 
     model: ModelProto
     folders: tuple[Path, ...]  # where external data may lie
+    payloads: Payloads | None = None  # what placeholders in the model stand for
     order: list[int] = field(default_factory=list)
     producer: dict[str, int] = field(default_factory=dict)
     uses: dict[str, list[Use]] = field(default_factory=dict)
@@ -58,38 +60,38 @@ class Graph:
         return [u.node >= 0 for u in self.uses.get(tensor, [])] == [True]
 
 
-def read_model(path: Path) -> ModelProto:
-    """The model in a file, without its external data; InputError when there is none."""
+def read_model(path: Path) -> tuple[ModelProto, Payloads | None]:
+    """The model in a file, without its external data, and what its placeholders stand for.
+
+    InputError when there is none.
+    """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise InputError(f"{path} is not a regular file, and lumpcli reads it more than once")
-        content = path.read_bytes()
+        if path.is_file() and not path.stat().st_size:
+            raise InputError(f"{path} is empty")
+        model, payloads = read(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder, not a file") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    if not content:
-        raise InputError(f"{path} is empty")
-    model = ModelProto()
-    try:
-        model.ParseFromString(content)
     except DecodeError:
         raise InputError(f"{path} is not an ONNX model, or is cut short") from None
     if not model.ir_version or not model.HasField("graph") or not model.graph.output:
         raise InputError(f"{path} is not an ONNX model: it has no graph with outputs")
     if model.ir_version >= 3 and not model.opset_import:
         raise InputError(f"{path} names no operator set: not an ONNX model, or cut short")
-    return model
+    return model, payloads
 
 
-def index(model: ModelProto, folders: Sequence[Path]) -> Graph:
+def index(model: ModelProto, folders: Sequence[Path], payloads: Payloads | None = None) -> Graph:
     """Index a model whose external data lies in one of the folders.
 
     InputError for a duplicate name, a dangling one, or a cycle.
     """
-    graph = Graph(model, tuple(folders))
+    graph = Graph(model, tuple(folders), payloads)
     proto = model.graph
     given = {i.name for i in proto.initializer} | {i.values.name for i in proto.sparse_initializer}
     sparse = [i.values.name for i in proto.sparse_initializer]

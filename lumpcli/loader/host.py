@@ -14,8 +14,9 @@ from lumpcli.ir import Net
 from lumpcli.loader.graph import Graph, all_tensors, describe, index, read_model
 from lumpcli.loader.handlers import HANDLERS, OTHERS, READ_SIZES
 from lumpcli.loader.site import Site
+from lumpcli.loader.tensors import external_file, location_of
 from lumpcli.loader.trace import Trace, is_default
-from lumpcli.loader.weights import Weights, external_file, location_of
+from lumpcli.loader.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Host:
 
     @property
     def model(self) -> ModelProto:
-        """The model as it was read; not to be changed."""
+        """The model as it was read, large numbers left in its file; not to be changed."""
         return self.graph.model
 
 
@@ -63,21 +64,19 @@ def load(
     InputError for what is no model, a broken graph, or missing or short external data.
     """
     if isinstance(source, ModelProto):
-        return _lay(source, None, (Path(folder),), freeze_initializers)
+        return _lay(index(source, (Path(folder),)), None, freeze_initializers)
     if not os.fspath(source):
         raise InputError("the name of the model is empty")
     path = Path(source)
-    model = read_model(path)
+    model, payloads = read_model(path)
     try:
-        return _lay(model, path, (path.parent, path.resolve().parent), freeze_initializers)
+        graph = index(model, (path.parent, path.resolve().parent), payloads)
+        return _lay(graph, path, freeze_initializers)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _lay(
-    model: ModelProto, path: Path | None, folders: tuple[Path, ...], freeze_initializers: bool
-) -> Host:
-    graph = index(model, folders)
+def _lay(graph: Graph, path: Path | None, freeze_initializers: bool) -> Host:
     weights = Weights(graph, freeze_initializers)
     trace = Trace(graph, weights)
     notes = []

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, helper
 
-from lumpcli.ir import Array
+from lumpcli.loader.blocks import all_finite
 from lumpcli.loader.draft import Draft, View
 from lumpcli.loader.graph import Graph
 from lumpcli.loader.shapes import infer
@@ -28,6 +28,7 @@ class Lookup:
         self.functions = graph.model.functions
         self.names = graph.names()
         self.number = -1  # of the node being handled
+        self._finite: dict[str, bool] = {}  # constants whose numbers were looked at
 
     @property
     def opset(self) -> int:
@@ -67,7 +68,9 @@ class Lookup:
         stored = self.constant(tensor)
         if stored is None or helper.np_dtype_to_tensor_dtype(stored.array.dtype) not in FLOATS:
             return None
-        return stored if _finite(stored.array) else None
+        if tensor not in self._finite:
+            self._finite[tensor] = all_finite(stored.array)
+        return stored if self._finite[tensor] else None
 
     def integers(self, tensor: str) -> list[int] | None:
         """A constant tensor of integers as a list, or None."""
@@ -120,11 +123,3 @@ class Lookup:
     def slot_of(self, tensor: str) -> int:
         """Which input of the node a tensor is."""
         return list(self.node.input).index(tensor)
-
-
-def _finite(numbers: Array) -> bool:
-    """Whether no number is NaN or infinite; seen from their sum, mostly, which needs no copy."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if numbers.dtype.kind == "f" and np.isfinite(numbers.sum()):
-            return True
-    return bool(np.isfinite(numbers).all())

@@ -13,12 +13,14 @@ import onnx
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from lumpcli.loader.axes import Dim
-from lumpcli.loader.graph import DEFAULT_DOMAINS, FLOATS, Graph, Shapes
+from lumpcli.loader.graph import DEFAULT_DOMAINS, FLOATS, Graph, Shapes, all_tensors
 from lumpcli.loader.sizes import Size, Sizes, measured
 from lumpcli.loader.weights import Weights
+from lumpcli.wire import Payloads
 
 _SAME_SHAPE = ("Quant", "BipolarQuant")  # of other domains, unknown to onnx
 _MOST_SCALES = 16  # so many scales a Resize may have
+_INTEGERS = (TensorProto.INT64, TensorProto.INT32)
 _TOLD = {"Reshape": 1, "Expand": 1, "Tile": 1, "ConstantOfShape": 0}  # the input that is a shape
 
 Types = dict[str, np.dtype[Any]]
@@ -102,14 +104,25 @@ def _skeleton(graph: Graph) -> ModelProto:
     for tensor in graph.proto.initializer:
         small = len(tensor.dims) <= 1 and not tensor.external_data
         scales = sum(tensor.dims) <= _MOST_SCALES and tensor.data_type == TensorProto.FLOAT
-        if small and (scales or tensor.data_type in (TensorProto.INT64, TensorProto.INT32)):
+        if small and (scales or tensor.data_type in _INTEGERS):
             proto.initializer.append(tensor)
         elif tensor.name not in inputs:
             info = helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
             proto.input.append(info)
     for output in graph.proto.output:
         proto.output.add(name=output.name)
+    if graph.payloads is not None:
+        _fill_lists(skeleton, graph.payloads)
     return skeleton
+
+
+def _fill_lists(skeleton: ModelProto, payloads: Payloads) -> None:
+    """Lists of integers may be shapes: onnx must not take a placeholder for their numbers."""
+    for tensor in all_tensors(skeleton):
+        if len(tensor.dims) <= 1 and tensor.data_type in _INTEGERS:
+            held = payloads.find(tensor.raw_data)
+            if held is not None:
+                tensor.raw_data = held.content()
 
 
 def _inferred(skeleton: ModelProto) -> tuple[Shapes, Types]:

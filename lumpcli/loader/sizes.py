@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onnx import NodeProto, helper, numpy_helper
+from onnx import NodeProto, helper
 
 from lumpcli.loader.axes import Dim
 from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, Shapes
+from lumpcli.loader.tensors import filler
 from lumpcli.loader.weights import Stored, Weights
 
 _MOST = 64  # entries; longer tensors are no sizes
@@ -147,7 +148,10 @@ def _filled(node: NodeProto, read: list[list[Size]]) -> list[Size] | None:
         return None
     if not isinstance(count, int) or not 0 <= count <= _MOST:
         return None
-    number = int(numpy_helper.to_array(value).reshape(-1)[0])
+    try:
+        number = int(filler(value))
+    except ValueError:
+        return None
     return [Size(number, of=read[0][0].of)] * count
 
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper
 
-from lumpcli.errors import InputError
 from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, all_tensors
 from lumpcli.loader.quantum import QONNX, Quantum, dequantized, rounded
+from lumpcli.loader.tensors import constant_array, external_file, filler, tensor_array
 
 Array = npt.NDArray[Any]
-# numbers smaller than a byte are packed
-_BITS = {
-    getattr(TensorProto, name): bits
-    for name, bits in {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}.items()
-    if hasattr(TensorProto, name)  # the last two are young
-}
 STEPS = (
     *("Identity", "Transpose", "Cast", "Unsqueeze", "Squeeze"),
     *("DequantizeLinear", "Quant"),
@@ -96,7 +88,7 @@ class Weights:
             return None
         tensor = self.tensors.get(name)
         if tensor is not None:
-            array = tensor_array(tensor, self.graph.folders)
+            array = tensor_array(tensor, self.graph.folders, self.graph.payloads)
             return None if array is None else Stored(name, array, name, array.dtype)
         number = self.graph.producer.get(name)
         if number is None:
@@ -113,7 +105,7 @@ class Weights:
         if node.op_type == "DequantizeLinear":
             return self._quantised(name, node)
         if node.op_type == "Constant":
-            array = constant_array(node, self.graph.folders)
+            array = constant_array(node, self.graph.folders, self.graph.payloads)
             return None if array is None else Stored(name, array, name, array.dtype)
         if node.op_type not in (*STEPS, "ConstantOfShape"):
             return None
@@ -122,9 +114,9 @@ class Weights:
             return None
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "ConstantOfShape":
-            value = numpy_helper.to_array(attributes["value"]) if attributes else np.zeros(1, "f4")
+            value = filler(attributes["value"]) if attributes else np.float32(0)
             shape = tuple(int(d) for d in source.array.reshape(-1))
-            filled = np.broadcast_to(value.reshape(-1)[0], shape)
+            filled = np.broadcast_to(value, shape)
             return Stored(name, filled, name, filled.dtype)
         if node.op_type == "Identity":
             return replace(source, name=name)
@@ -196,94 +188,3 @@ def widens(narrow: np.dtype[Any] | None, wide: np.dtype[Any]) -> bool:
     if narrow is None:
         return False
     return wide == narrow or wide == np.float64 or (wide == np.float32 and narrow.itemsize == 2)
-
-
-def constant_array(node: NodeProto, folders: Sequence[Path]) -> Array | None:
-    """The value of a Constant node; None for strings and sparse tensors."""
-    for attribute in node.attribute:
-        if attribute.name == "value":
-            return tensor_array(attribute.t, folders)
-        if attribute.name in ("value_float", "value_floats"):
-            floats = attribute.floats if attribute.name.endswith("s") else attribute.f
-            return np.array(floats, np.float32)
-        if attribute.name in ("value_int", "value_ints"):
-            ints = attribute.ints if attribute.name.endswith("s") else attribute.i
-            return np.array(ints, np.int64)
-    return None
-
-
-def tensor_array(tensor: TensorProto, folders: Sequence[Path]) -> Array | None:
-    """The numbers of a tensor, memory-mapped where they are external; None for strings."""
-    if tensor.data_type in (TensorProto.STRING, TensorProto.UNDEFINED):
-        return None
-    if tensor.data_type not in TensorProto.DataType.values():
-        return None  # of a later version of ONNX
-    if tensor.data_location == TensorProto.EXTERNAL:
-        path, offset = external_file(tensor, folders)
-        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-        shape = tuple(tensor.dims)
-        if 0 in shape:
-            return np.zeros(shape, dtype)
-        try:
-            with path.open("rb") as file:
-                if tensor.data_type in _BITS:
-                    whole = TensorProto(data_type=tensor.data_type, dims=tensor.dims)
-                    file.seek(offset)
-                    whole.raw_data = file.read(tensor_bytes(tensor))
-                    return numpy_helper.to_array(whole)
-                return np.memmap(file, dtype, "r", offset, shape)
-        except OSError as error:
-            raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        return numpy_helper.to_array(tensor)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"tensor {tensor.name!r} is broken: {error}") from None
-
-
-def location_of(tensor: TensorProto) -> str:
-    """Where the model says a tensor's external data lies, relative to its folder."""
-    return next((e.value for e in tensor.external_data if e.key == "location"), "")
-
-
-def external_file(tensor: TensorProto, folders: Sequence[Path]) -> tuple[Path, int]:
-    """File and offset of external data; InputError when missing, outside the folder, or short."""
-    path, offset, _ = external_range(tensor, folders)
-    return path, offset
-
-
-def external_range(tensor: TensorProto, folders: Sequence[Path]) -> tuple[Path, int, int]:
-    """File, offset and length of external data; InputError as for `external_file`."""
-    entries = {e.key: e.value for e in tensor.external_data}
-    location = location_of(tensor)
-    label = f"tensor {tensor.name!r}"
-    if not location or Path(location).is_absolute() or ".." in Path(location).parts:
-        raise InputError(f"{label}: external data at {location!r} is not inside the model's folder")
-    path = next((f / location for f in folders if (f / location).is_file()), None)
-    if path is None:
-        raise InputError(f"{label}: its external data file {folders[0] / location} does not exist")
-    if not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
-        raise InputError(f"{label}: its external data file {path} links out of the model's folder")
-    needed = tensor_bytes(tensor)
-    try:
-        offset = int(entries.get("offset", "0"))
-        length = int(entries.get("length", str(needed)))
-    except ValueError:
-        raise InputError(f"{label}: offset or length of its external data is no number") from None
-    size = path.stat().st_size
-    if offset < 0 or length < needed or offset + length > size:
-        raise InputError(
-            f"{label}: needs {needed} bytes of {path} from byte {offset} on, the file has {size}"
-        )
-    return path, offset, length
-
-
-def tensor_bytes(tensor: TensorProto) -> int:
-    """How many bytes the numbers of a tensor take."""
-    count = int(np.prod(np.array(tensor.dims, np.int64), dtype=np.int64))
-    try:
-        size = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-    except KeyError:
-        return 0  # of a later version of ONNX: its length is what the model says
-    if tensor.data_type in _BITS:
-        return (count * _BITS[tensor.data_type] + 7) // 8
-    return count * size

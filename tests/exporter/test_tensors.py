@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lumpcli.exporter.tensors import fill_constant, fill_tensor, set_dims, set_integers
+from lumpcli.exporter.tensors import (
+    fill_constant,
+    fill_tensor,
+    make_tensor,
+    set_dims,
+    set_integers,
+    stored,
+)
+from lumpcli.wire import Payloads
 from tests.models import node
 
 TYPES = ("FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16", "INT64", "INT32", "UINT64")
@@ -91,3 +99,28 @@ def test_attributes_of_integers():
     found = {a.name: helper.get_attribute_value(a) for a in made.attribute}
     assert found == {"group": 4, "pads": [2, 3]}
     assert made.name == "c"
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_large_numbers_may_stand_outside(size):
+    payloads = Payloads(least=20)
+    value = np.arange(size, dtype="f4")
+    tensor = make_tensor("t", value, payloads)
+    assert (tensor.name, tensor.data_type, list(tensor.dims)) == ("t", 1, [size])
+    found = payloads.find(tensor.raw_data)
+    if size == 4:
+        assert found is None
+        np.testing.assert_array_equal(numpy_helper.to_array(tensor), value, strict=True)
+    else:
+        assert found is not None
+        assert found.content() == value.tobytes()
+    assert make_tensor("t", value) == numpy_helper.from_array(value, "t")
+
+
+@pytest.mark.parametrize("name", ["INT4", "UINT4", "FLOAT4E2M1", "BFLOAT16", "INT8"])
+def test_bytes_are_stored_as_onnx_does(name):
+    dtype = helper.tensor_dtype_to_np_dtype(getattr(TensorProto, name))
+    value = np.arange(6).astype(dtype).reshape(2, 3).T
+    expected = numpy_helper.from_array(np.ascontiguousarray(value)).raw_data
+    assert stored(value).content() == expected
+    assert len(stored(value)) == len(expected)

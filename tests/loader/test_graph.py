@@ -25,7 +25,7 @@ def _read(path, content):
 
 
 def test_a_file_is_read(tmp_path):
-    assert _read(tmp_path / "m.onnx", mlp().SerializeToString()) == mlp()
+    assert _read(tmp_path / "m.onnx", mlp().SerializeToString()) == (mlp(), None)
 
 
 def test_what_is_no_file(tmp_path):

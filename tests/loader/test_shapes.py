@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, numpy_helper
 
-from lumpcli.loader import Weights
+from lumpcli.loader import Weights, read_model
 from lumpcli.loader.graph import index
 from lumpcli.loader.shapes import infer
 from tests.models import build, info, mlp, node
+from tests.wire.models import lower
 
 
 def _inferred(*nodes, weights=None, inputs=None, **options):
@@ -121,3 +123,22 @@ def test_what_an_unknown_operator_makes_is_not_known():
     shapes, _, _ = _inferred(*nodes, domains=["nowhere"])
     assert shapes.get("h") is None
     assert shapes.get("y") is None
+
+
+@pytest.mark.parametrize("constant", [True, False])
+def test_a_long_list_of_integers_is_read_where_it_stands(tmp_path, monkeypatch, constant):
+    """onnx follows shapes out of it, and must not take a placeholder for them."""
+    lower(monkeypatch)
+    table = np.arange(600)
+    nodes = [node("Gather", ["t", "i"], ["s"]), node("Reshape", ["x", "s"], ["y"])]
+    weights = {"i": np.array([4, 6, 1])}
+    if constant:
+        nodes.insert(0, node("Constant", [], ["t"], value=numpy_helper.from_array(table)))
+    else:
+        weights["t"] = table
+    model = build(nodes, weights, inputs={"x": (4, 6)})
+    onnx.save(model, tmp_path / "m.onnx")
+    read, payloads = read_model(tmp_path / "m.onnx")
+    assert payloads is not None
+    for graph in (index(model, ()), index(read, (), payloads)):
+        assert infer(graph, Weights(graph))[0]["y"] == [4, 6, 1]

@@ -5,17 +5,15 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lumpcli.api import reduce
 from lumpcli.errors import InputError
-from lumpcli.loader import Weights, external_file, load, tensor_array
+from lumpcli.loader import Weights, load
 from lumpcli.loader.graph import index
-from lumpcli.loader.weights import tensor_bytes, widens
-from tests.loader.checks import same_outputs, stays
-from tests.models import build, mlp, node, planted, reader
+from lumpcli.loader.weights import widens
+from tests.loader.checks import stays
+from tests.models import build, mlp, node, planted
 
 ROWS, BIAS = planted()
 
@@ -138,141 +136,3 @@ def test_a_deep_network_is_no_deep_recursion():
     nodes = [node("Abs", [a], [b]) for a, b in pairwise(names)]
     model = build([*nodes, node("MatMul", ["h", "w"], ["y"])], {"w": ROWS.T.copy()})
     assert load(model).net["y"].width == 6
-
-
-@pytest.mark.parametrize(
-    ("type_", "dims", "expected"),
-    [(1, [3, 5], 60), (11, [], 8), (10, [7], 14), (16, [0, 4], 0), (22, [5], 3), (9, [5], 5)],
-)
-def test_bytes_of_a_tensor(type_, dims, expected):
-    assert tensor_bytes(TensorProto(data_type=type_, dims=dims)) == expected
-
-
-# --- external data
-
-
-@pytest.fixture
-def external(tmp_path):
-    """A model in a folder with all its numbers in weights.bin."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    onnx.save(
-        mlp(),
-        folder / "m.onnx",
-        save_as_external_data=True,
-        location="weights.bin",
-        size_threshold=0,
-    )
-    return folder / "m.onnx"
-
-
-def _edit(path, **entries):
-    """Change what the first tensor says about its external data."""
-    model = onnx.load(path, load_external_data=False)
-    for entry in model.graph.initializer[0].external_data:
-        if entry.key in entries:
-            entry.value = entries[entry.key]
-    onnx.save(model, path)
-
-
-def test_external_data_is_mapped_not_read(external):
-    host = load(external)
-    assert isinstance(host.weights.get("w").array, np.memmap)
-    np.testing.assert_array_equal(host.weights.get("w").array, ROWS)
-    assert not host.model.graph.initializer[0].raw_data
-    assert reduce(external, check=False).changed
-
-
-@pytest.mark.parametrize(
-    "location", ["../weights.bin", "a/../weights.bin", "/etc/hostname", "", ".."]
-)
-def test_data_outside_the_folder_is_refused(external, location):
-    (external.parent / "a").mkdir()
-    (external.parent.parent / "weights.bin").write_bytes(bytes(1000))
-    _edit(external, location=location)
-    with pytest.raises(InputError, match=r"tensor 'w': external data at .* not inside the model's"):
-        load(external)
-
-
-def test_data_behind_a_link_out_of_the_folder_is_refused(external):
-    """The file must lie in the model's folder, or in that of the model's real path."""
-    data = external.parent / "weights.bin"
-    data.rename(external.parent.parent / "elsewhere.bin")
-    data.symlink_to(external.parent.parent / "elsewhere.bin")
-    with pytest.raises(InputError, match="'w'"):
-        load(external)
-
-
-def test_missing_data_is_refused(external):
-    (external.parent / "weights.bin").unlink()
-    with pytest.raises(InputError, match=r"m\.onnx: tensor 'w': .*weights\.bin does not exist"):
-        load(external)
-    (external.parent / "weights.bin").mkdir()
-    with pytest.raises(InputError, match="does not exist"):
-        load(external)
-
-
-def test_short_data_is_refused_with_both_sizes(external):
-    data = external.parent / "weights.bin"
-    data.write_bytes(data.read_bytes()[:-1])
-    size = data.stat().st_size
-    with pytest.raises(InputError, match=rf"needs 72 bytes of .*weights\.bin.* has {size}"):
-        load(external)
-
-
-@pytest.mark.parametrize(
-    "entries", [{"offset": "-4"}, {"offset": "many"}, {"length": "119"}, {"length": "x"}]
-)
-def test_impossible_offsets_and_lengths_are_refused(external, entries):
-    _edit(external, **entries)
-    with pytest.raises(InputError, match="'w'"):
-        load(external)
-
-
-def test_a_file_without_offset_and_length_is_read_from_its_start(tmp_path):
-    ROWS.tofile(tmp_path / "w.bin")
-    tensor = TensorProto(name="w", dims=ROWS.shape, data_type=1, data_location=1)
-    tensor.external_data.add(key="location", value="w.bin")
-    assert external_file(tensor, [tmp_path]) == (tmp_path / "w.bin", 0)
-    np.testing.assert_array_equal(tensor_array(tensor, [tmp_path]), ROWS)
-
-
-@pytest.mark.parametrize("beside", ["link", "real"])
-def test_the_cache_of_hugging_face(external, tmp_path, beside):
-    """snapshots/m.onnx is a link into blobs; the data lies (or is linked) beside one of the two."""
-    snapshots, blobs = tmp_path / "snapshots", tmp_path / "blobs"
-    snapshots.mkdir()
-    blobs.mkdir()
-    external.rename(blobs / "17ac")
-    data = external.parent / "weights.bin"
-    if beside == "link":
-        data.rename(blobs / "c0de")
-        (snapshots / "weights.bin").symlink_to("../blobs/c0de")
-    else:
-        data.rename(blobs / "weights.bin")
-    (snapshots / "m.onnx").symlink_to("../blobs/17ac")
-    np.testing.assert_array_equal(load(snapshots / "m.onnx").weights.get("w").array, ROWS)
-    reduced = reduce(snapshots / "m.onnx", tmp_path / "small.onnx", check=False)
-    assert reduced.changed
-    same_outputs(mlp(), onnx.load(tmp_path / "small.onnx"))
-
-
-def test_an_empty_external_tensor(tmp_path):
-    (tmp_path / "w.bin").write_bytes(b"")
-    tensor = TensorProto(name="w", dims=[0, 4], data_type=1, data_location=1)
-    tensor.external_data.add(key="location", value="w.bin")
-    assert tensor_array(tensor, [tmp_path]).shape == (0, 4)
-
-
-def test_a_model_in_memory_has_its_data_in_the_folder_named(external):
-    model = onnx.load(external, load_external_data=False)
-    host = load(model, folder=external.parent)
-    np.testing.assert_array_equal(host.weights.get("v").array, reader())
-
-
-def test_packed_numbers_in_a_data_file(tmp_path):
-    (tmp_path / "q.bin").write_bytes(b"....\xe1\xc3\x05")
-    tensor = TensorProto(name="q", dims=[5], data_type=TensorProto.INT4, data_location=1)
-    for key, value in (("location", "q.bin"), ("offset", "4"), ("length", "3")):
-        tensor.external_data.add(key=key, value=value)
-    assert tensor_array(tensor, [tmp_path]).astype(int).tolist() == [1, -2, 3, -4, 5]
