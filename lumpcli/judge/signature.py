@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto
 from onnx.helper import tensor_dtype_to_np_dtype
 
 from lumpcli.errors import InputError
 from lumpcli.judge.protos import all_nodes, all_tensors
+from lumpcli.wire import read
 
 COARSEST_FIRST = ("bfloat16", "float16", "float32", "float64")
 _RANDOM = frozenset(
@@ -97,12 +99,15 @@ def read_signature(path: str | os.PathLike[str]) -> Signature:
 
 
 def read_model(path: Path) -> ModelProto:
-    """Parse an ONNX file and leave external data where it is. Raise InputError."""
+    """Parse an ONNX file and leave large numbers where they are, in it or outside.
+
+    Raise InputError. Placeholders may stand for raw data, which a signature does not need.
+    """
     try:
-        model = onnx.load(path, load_external_data=False)
+        model, _ = read(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # protobuf's DecodeError has no public name in onnx
+    except DecodeError as error:
         raise InputError(f"{path}: is not an ONNX model: {error}") from error
     if not model.graph.output:  # any short file of zeros parses as an empty model
         raise InputError(f"{path}: is not an ONNX model: it has no graph outputs")

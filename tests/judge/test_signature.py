@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
 from lumpcli.judge.signature import Port, difference, read_signature
 from tests.judge import models
 from tests.judge.models import node, save, tensor
+from tests.models import mlp
+from tests.wire.models import lower
 
 
 def test_ports(tmp_path):
@@ -54,3 +57,12 @@ def test_differences(tmp_path):
     loose = tensor("x", (None,))
     assert difference(signature([x], [x]), signature([loose], [longer])) is None
     assert Port("s", "sequence(float32)", None, tensor=False) != Port("s", "float32", None)
+
+
+def test_large_numbers_are_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "m.onnx"
+    onnx.save(mlp(), path)
+    expected = read_signature(path)
+    lower(monkeypatch)
+    assert read_signature(path) == expected
+    assert expected.parameters == 6 * 5 + 6 + 6 * 3
