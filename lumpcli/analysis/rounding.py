@@ -12,7 +12,7 @@ needed to find them. Boxes are made of candidates only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
@@ -48,16 +48,16 @@ def loosen(columns: Columns, rows: Rows, settled: Collection[int]) -> Rows:
     symmetry = columns.layer.symmetry
     tied = np.isin(rows.label, np.fromiter(settled, np.int64, len(settled)))
     fewest = 1 if symmetry is Symmetry.LINEAR else 0
-    classes = _classes(rows, np.flatnonzero((rows.entries > fewest) & ~tied))
+    firsts, members_of = _classes(rows, np.flatnonzero((rows.entries > fewest) & ~tied))
     functions = columns.functions()
 
     @cache
     def star(place: int) -> _Star | None:
-        return _star(columns, rows, classes[place], functions)
+        return _star(columns, rows, members_of(place), functions)
 
     label, lead = rows.label.copy(), rows.lead.copy()
     absorbed: set[int] = set()
-    for place, other_place in candidates(columns, np.array([c[0] for c in classes], np.int64)):
+    for place, other_place in candidates(columns, firsts):
         if place in absorbed or other_place in absorbed:
             continue
         first, other = star(place), star(other_place)
@@ -79,13 +79,19 @@ def loosen(columns: Columns, rows: Rows, settled: Collection[int]) -> Rows:
     return replace(rows, label=label, lead=lead)
 
 
-def _classes(rows: Rows, wanted: Array) -> list[Array]:
-    """The members of every class among the wanted rows, lowest first."""
-    if not len(wanted):
-        return []
+def _classes(rows: Rows, wanted: Array) -> tuple[Array, Callable[[int], Array]]:
+    """The first member of every class among the wanted rows, rising; and how to find all of one."""
     order = wanted[np.argsort(rows.label[wanted], kind="stable")]
-    borders = np.flatnonzero(np.diff(rows.label[order])) + 1
-    return sorted(np.split(order, borders), key=lambda members: int(members[0]))
+    _, begin = np.unique(rows.label[order], return_index=True)
+    firsts = order[begin]
+    end = np.append(begin[1:], len(order))
+    rising = np.argsort(firsts)
+
+    def members(place: int) -> Array:
+        number = rising[place]
+        return order[begin[number] : end[number]]
+
+    return firsts[rising], members
 
 
 def _is_16_bit(columns: Columns) -> bool:

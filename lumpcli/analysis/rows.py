@@ -19,6 +19,7 @@ from lumpcli.ir import Array, Exact, Symmetry, scaled
 
 _FIRST_BLOCK, _FEW = 16, 128  # columns; beyond the latter, whole rows are read
 _LARGEST_BLOCK = 1 << 20  # entries
+_CACHED = 1 << 18  # entries of whole rows, so that what is on the way stays in the cache
 
 Values = Callable[[int, int], Fraction]  # an entry by row and column
 
@@ -239,7 +240,7 @@ def _sweep(state: _Refinement, first: int, end: int, varying: bool) -> None:
         if not len(rows):
             return
         if width > _FEW and not piecewise:
-            for part in state.whole_classes(rows, _LARGEST_BLOCK // (end - first)):
+            for part in state.whole_classes(rows, _CACHED // (end - first)):
                 state.take(part, first, end, varying)
                 open_[part] = False
             piecewise = True  # what is left are classes of very many rows

@@ -26,6 +26,8 @@ def balanced(
     gives slots away as long as it can. One layer, one way to part it: then no choice has a fullest
     part with fewer slots (a semi-matching is optimal when no path lowers its largest load).
     """
+    if not len(parts):
+        return kept
     covers: dict[int, set[Pair]] = {}
     for number, (slots, labels) in enumerate(demands):
         for slot, label in zip(slots.tolist(), labels.tolist(), strict=True):

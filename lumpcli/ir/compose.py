@@ -97,6 +97,8 @@ def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quoti
             declined |= dict.fromkeys(whole, _WHOLE)
             continue
         read = [layer for layer in group.layers if any(True for _ in net.dense_readers(layer.name))]
+        if not any(layer.name in claims for layer in group.layers) and _all_read(group, read):
+            continue
         tables = [_table(net, layer, claims.get(layer.name, []), cuts, limits) for layer in read]
         storages = [Storage(net, layer, limits.strict) for layer in read]
         slots, carriers = _keep(net, group, limits.within, tables, storages)
@@ -121,6 +123,14 @@ def _compose(net: Net, claims: dict[str, list[Claim]], limits: _Limits) -> Quoti
     if all(len(cut.keep) == len(cut.carrier) for cut in cuts.values()):
         cuts = {}  # no feature goes: then all constants may stay where they are
     return Quotient(cuts, declined, limits.needed)
+
+
+def _all_read(group: Group, read: Sequence[Layer]) -> bool:
+    """Whether every slot has a feature that a matrix reads."""
+    seen = np.zeros(group.count, bool)
+    for layer in read:
+        seen[group.slots[layer.name]] = True
+    return bool(seen.all())
 
 
 def _constants_move(

@@ -18,6 +18,7 @@ from lumpcli.ir.exact import Array
 
 BITS = 53  # of a float64's mantissa
 _SPLIT = 2.0**27 + 1
+_LARGE = 2.0**300
 _HUGE, _TINY = 2.0**450, 2.0**-450  # products of numbers between them neither over- nor underflow
 
 
@@ -52,6 +53,13 @@ def moderate(block: Array) -> bool:
     if not size.max() < _HUGE:  # also for NaN
         return False
     return bool(size.min() >= _TINY or np.where(size == 0, 1.0, size).min() >= _TINY)
+
+
+def _moderate_product(block: Array, factors: Array | None, product: Array) -> bool:
+    """Whether entries, factors and their products are moderate; short floats are, if finite."""
+    if block.dtype == np.float32 and (factors is None or np.abs(factors).max(initial=0) < _LARGE):
+        return bool(np.isfinite(block.sum(dtype=np.float64)))
+    return moderate(block.astype(np.float64)) and moderate(product)
 
 
 def significant_bits(numbers: Array) -> int:
@@ -119,24 +127,37 @@ def sums(block: Array, factors: Array | None, bits: int, starts: Array) -> Sums 
 
     `bits` is how long factors and entries are together. None where sizes are not moderate.
     """
-    wide = block.astype(np.float64)
+    error = None
     with np.errstate(over="ignore", invalid="ignore"):
-        if not moderate(wide):
+        if factors is None:
+            wide = block.astype(np.float64)
+        elif bits > BITS:
+            wide, error = two_product(block.astype(np.float64), factors)
+        else:
+            wide = np.multiply(block, factors, dtype=np.float64)
+        if not _moderate_product(block, factors, wide):
             return None
-        error = None
-        if factors is not None and bits > BITS:
-            wide, error = two_product(wide, factors)
-            if not moderate(wide):
-                return None
-        elif factors is not None:
-            wide = wide * factors
     sizes = np.diff(np.append(starts, block.shape[1]))
     if error is None and (sizes == 1).all():
         nothing = np.zeros((1, 1))
         return Sums(wide, nothing, nothing)
+    if error is None and _fits(block, wide, int(sizes.max())):
+        nothing = np.zeros((1, 1))
+        return Sums(np.add.reduceat(wide, starts, axis=1), nothing, nothing)
     if sizes.max() <= 2:
         return _pairs(wide, error, starts, sizes)
     return _tree(wide, error, sizes)
+
+
+def _fits(block: Array, wide: Array, most: int) -> bool:
+    """Whether all sums of so many entries, times whole factors, fit float64: none loses a bit."""
+    if block.dtype != np.float32:
+        return False
+    size = np.abs(block)
+    least = size.min(where=size > 0, initial=np.inf)
+    lowest = np.ldexp(1.0, max(int(np.frexp(least)[1]) - 24, -149))  # all are multiples of it
+    largest = max(-wide.min(), wide.max())
+    return bool(most * largest < lowest * 2.0**BITS)
 
 
 def _pairs(wide: Array, error: Array | None, starts: Array, sizes: Array) -> Sums:

@@ -32,10 +32,10 @@ class Table:
     def classes(self) -> list[list[int]]:
         """The members of every class that needs a carrier and has several, lowest first."""
         found: dict[int, list[int]] = {}
-        for i, label in enumerate(self.label.tolist()):
-            if label >= 0:
-                found.setdefault(label, []).append(i)
-        return [members for members in found.values() if len(members) > 1]
+        _, inverse, counts = np.unique(self.label, return_inverse=True, return_counts=True)
+        for i in np.flatnonzero((self.label >= 0) & (counts[inverse] > 1)).tolist():
+            found.setdefault(int(self.label[i]), []).append(i)
+        return list(found.values())
 
     def part(self, members: Sequence[int]) -> None:
         """Make some features a class of their own."""

@@ -227,7 +227,7 @@ def test_many_rows_that_differ_late():
 @pytest.mark.parametrize("largest", [1 << 20, 3000])
 def test_wide_rows(order, largest, monkeypatch):
     """Beyond the first columns whole rows are read, some classes at a time."""
-    monkeypatch.setattr("lumpcli.analysis.rows._LARGEST_BLOCK", largest)
+    monkeypatch.setattr("lumpcli.analysis.rows._CACHED", largest)
     rng = np.random.default_rng(0)
     base = rng.integers(-3, 4, (9, 900)).astype(np.float32)
     which = np.sort(rng.integers(0, 9, 70))
