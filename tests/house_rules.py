@@ -52,6 +52,7 @@ OUTSIDE: dict[str, set[str]] = {  # runtime dependency -> the rooms that may imp
 NO_TEST: dict[str, str] = {  # module without a test file of its own -> why
     "lumpcli/__main__.py": "two lines, run by tests/cli",
     "lumpcli/errors.py": "a table of exit codes, each seen in tests/cli/test_errors.py",
+    "lumpcli/judge/messages.py": "plain values, exchanged in tests/judge/test_apart.py",
     "lumpcli/results.py": "plain values; their dictionaries are checked in tests/report",
 }
 

@@ -4,7 +4,7 @@ It sees the two files and nothing else of lumpcli.
 """
 
 from lumpcli.judge.arrays import load_inputs
-from lumpcli.judge.judge import verify
 from lumpcli.judge.settings import Settings
+from lumpcli.judge.verify import verify
 
 __all__ = ["Settings", "load_inputs", "verify"]

@@ -1,42 +1,29 @@
-"""`verify`: run two models on the same samples, batch by batch, and judge what comes out."""
+"""Run two models on the same samples, batch by batch, and judge what comes out."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-
-import numpy as np
 
 from lumpcli.judge.arrays import write_witness
 from lumpcli.judge.compare import Comparison
 from lumpcli.judge.flatten import Unsupported, flatten
 from lumpcli.judge.opinion import Opinion, decide, judge_rows
 from lumpcli.judge.referee import SECONDS, Referee
-from lumpcli.judge.session import OutOfTime, Refused, Session, describe_runtime
-from lumpcli.judge.settings import Settings
-from lumpcli.judge.signature import difference, read_signature
-from lumpcli.judge.trial import Case, Outputs, Trial, nondeterministic, open_trial
+from lumpcli.judge.session import NoMemory, OutOfTime, Refused, Session, describe_runtime
+from lumpcli.judge.signature import difference
+from lumpcli.judge.trial import Case, Trial, nondeterministic, open_trial
+from lumpcli.progress import stage
 from lumpcli.results import Verdict
 
-Path = str | os.PathLike[str]
-_DEFAULT = Settings()
 
+def judge(case: Case) -> Verdict:
+    """Whether model `b` computes what the original `a` does, on samples: see `verify`.
 
-def verify(a: Path, b: Path, settings: Settings = _DEFAULT) -> Verdict:
-    """Whether model `b` computes what the original `a` does, on samples.
-
-    `equal`: same inputs and outputs, and every output within tolerance on every sample.
-    `different`: not so, or `b` does not run where `a` does. `unverified`: onnxruntime does not run
-    `a`, or `a` does not agree with itself. Both latter have a reason; neither is an exception.
-
-    Raise InputError for a file that cannot be read, UsageError for settings that do not fit the
-    model, OutputError for a witness that cannot be written.
+    Raise UsageError for settings that do not fit the model, OutputError for a witness that cannot
+    be written.
     """
-    settings.check()
-    case = Case(read_signature(a), read_signature(b), settings)
     sentence = difference(case.a, case.b)
     if sentence is not None:
         return _verdict(case, "different", sentence)
@@ -45,7 +32,10 @@ def verify(a: Path, b: Path, settings: Settings = _DEFAULT) -> Verdict:
     except (Refused, Unsupported) as refusal:
         return _verdict(case, "unverified", str(refusal))
     except OutOfTime:
-        return _verdict(case, "unverified", f"no sample was done within {settings.timeout:g} s")
+        timeout = case.settings.timeout
+        return _verdict(case, "unverified", f"no sample was done within {timeout:g} s")
+    if case.frugal:
+        trial.run_ahead(case)
     return _compare(case, trial)
 
 
@@ -78,6 +68,7 @@ class _Progress:
     comparison: Comparison = field(default_factory=lambda: Comparison("onnxruntime"))
     samples: int = 0
     crash: tuple[str, int] | None = None  # why B does not run, and on which batch
+    starved: str = ""  # why B could not run, which is not its fault
     late: bool = False
 
 
@@ -87,14 +78,12 @@ def _compare(case: Case, trial: Trial) -> Verdict:
         referee.skipped = "not asked for"
     progress = _Progress()
     try:
-        other = case.session(case.b)
+        _run(case, trial, case.session(case.b), progress, referee)
+    except NoMemory as error:
+        return _verdict(case, "unverified", f"{case.b.path} cannot be loaded: {error}")
     except Refused as error:
         return _verdict(case, "different", f"{case.b.path} does not run: {error}")
-    for k in range(len(trial.samples)):
-        if case.tired and (k or case.settings.timeout):
-            progress.late = True
-        if progress.late or progress.crash or not _step(case, trial, other, progress, referee, k):
-            break
+    trial.session = None  # what remains to be asked is asked of a new one
     return _conclude(case, trial, progress, referee)
 
 
@@ -104,19 +93,33 @@ def _referee_seconds(case: Case) -> float:
     return SECONDS if timeout is None else min(SECONDS, timeout / 4)
 
 
+def _run(case: Case, trial: Trial, other: Session, progress: _Progress, referee: Referee) -> None:
+    """Compare batch by batch, until all are done, time runs out or B breaks down."""
+    step = stage("verifying", trial.samples.total, "samples")
+    for k in range(len(trial.samples)):
+        if case.tired and (k or case.settings.timeout):
+            progress.late = True
+        if progress.late or not _step(case, trial, other, progress, referee, k):
+            break
+        step.advance(trial.samples.count(k))
+
+
 def _step(
     case: Case, trial: Trial, other: Session, progress: _Progress, referee: Referee, k: int
 ) -> bool:
     """Compare one batch; False when time ran out or B broke down."""
     feeds = trial.samples.feeds(k)
     try:
-        made = _run_original(case, trial, feeds, k)
+        made = trial.run_original(case, k, feeds)
         if made is None:
             return True
         a, seconds = made
         b = flatten(other.run(feeds, case.deadline))
     except OutOfTime:
         progress.late = True
+        return False
+    except NoMemory as error:
+        progress.starved = f"{case.b.path} cannot be run: {error}"
         return False
     except (Refused, Unsupported) as error:
         progress.crash = (f"{case.b.path} does not run: {error}", k)
@@ -125,18 +128,6 @@ def _step(
     progress.samples += trial.samples.count(k)
     referee.observe(feeds, a, k, trial.samples.count(k), seconds)
     return True
-
-
-def _run_original(
-    case: Case, trial: Trial, feeds: Mapping[str, np.ndarray], k: int
-) -> tuple[Outputs, float] | None:
-    """The original's outputs and seconds; None for a sample it refuses, which then says nothing."""
-    if k < len(trial.first):
-        return trial.first[k], trial.seconds[k]
-    try:
-        return flatten(trial.session.run(feeds, case.deadline)), trial.session.seconds
-    except (Refused, Unsupported):
-        return None
 
 
 def _conclude(case: Case, trial: Trial, progress: _Progress, referee: Referee) -> Verdict:
@@ -151,6 +142,8 @@ def _conclude(case: Case, trial: Trial, progress: _Progress, referee: Referee) -
         witness = None if batch is None else _witness(case, trial, batch)
         return _verdict(case, status, reason, opinion, progress.samples, note, witness)
 
+    if progress.starved:
+        return verdict("unverified", progress.starved)
     if progress.crash:
         return verdict("different", *progress.crash)
     if not progress.samples:

@@ -72,6 +72,11 @@ class Samples:
         return self._batches[k].samples
 
     @property
+    def total(self) -> int:
+        """How many samples all batches together count as."""
+        return self._batches[-1].first + self._batches[-1].samples if self._batches else 0
+
+    @property
     def probes(self) -> int:
         """How many batches, from the first on, show whether every batch size runs: 1 or 2."""
         sizes = {b.size for b in self._batches[:2]}

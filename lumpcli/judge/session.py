@@ -15,10 +15,15 @@ import onnxruntime
 
 _SILENT = 4  # onnxruntime's severity "fatal": failures come as exceptions, not as prints
 _LONGEST_MESSAGE = 300
+_NO_MEMORY = re.compile(r"bad.?alloc|failed to allocate memory|out of memory", re.IGNORECASE)
 
 
 class Refused(Exception):
     """onnxruntime does not load or run a model; the message says why, in one line."""
+
+
+class NoMemory(Refused):
+    """The same, for want of memory: which says nothing about the model."""
 
 
 class OutOfTime(Exception):
@@ -34,21 +39,33 @@ def describe_runtime(optimize: bool) -> str:
 class Session:
     """A loaded model; random operators start from `seed`, so equal sessions give equal runs."""
 
-    def __init__(self, path: str | os.PathLike[str], seed: int = 0, optimize: bool = False) -> None:
-        """Load the model at `path` (its external data lies beside it). Raise Refused."""
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        seed: int = 0,
+        optimize: bool = False,
+        frugal: bool = False,
+    ) -> None:
+        """Load the model at `path` (its external data lies beside it). Raise Refused, NoMemory.
+
+        frugal: leave weights as they are stored, and external ones mapped: onnxruntime otherwise
+        keeps a copy of each matrix in another order, which also takes longer than a few runs.
+        """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _SILENT
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         if not optimize:
             off = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             options.graph_optimization_level = off
+        if frugal:
+            options.add_session_config_entry("session.disable_prepacking", "1")
         onnxruntime.set_seed(seed)
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 os.fspath(path), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its classes share no base below Exception
-            raise Refused(_one_line(error)) from error
+            raise _refusal(error) from error
         self.outputs = [output.name for output in self._session.get_outputs()]
         self.seconds = 0.0  # of the last run
 
@@ -69,7 +86,7 @@ class Session:
             raise
         self.seconds = time.monotonic() - started
         if job.error is not None:
-            raise Refused(_one_line(job.error)) from job.error
+            raise _refusal(job.error) from job.error
         return dict(zip(self.outputs, job.values, strict=True))
 
 
@@ -101,6 +118,11 @@ class _Job(threading.Thread):
     def join(self, timeout: float | None = None) -> None:
         if self.ident is not None:  # a thread that never started cannot be joined
             super().join(timeout)
+
+
+def _refusal(error: Exception) -> Refused:
+    text = _one_line(error)
+    return NoMemory(text) if _NO_MEMORY.search(text) else Refused(text)
 
 
 def _one_line(error: Exception) -> str:

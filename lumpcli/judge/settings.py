@@ -28,6 +28,8 @@ class Settings:
     witness: .npz file for the input on which the models differ most, written when they differ.
     optimize: let onnxruntime optimise the graphs as it does by default.
     referee: also compare the models in float64, where they are small enough.
+    jobs: threads for lumpcli's own work; None: one per core. onnxruntime always has one: sums in
+        several threads would not come out the same twice.
     """
 
     samples: int = 64
@@ -40,6 +42,7 @@ class Settings:
     witness: Path | None = None
     optimize: bool = False
     referee: bool = True
+    jobs: int | None = None
 
     def check(self) -> None:
         """Raise UsageError when a number is out of range."""
@@ -54,6 +57,7 @@ class Settings:
             self.timeout is None or self.timeout > 0,
             f"timeout must be more than 0 seconds, not {self.timeout}",
         )
+        _demand(self.jobs is None or self.jobs >= 1, f"jobs must be at least 1, not {self.jobs}")
         for name, size in self.dims.items():
             _demand(size >= 1, f"dimension {name} must be at least 1, not {size}")
         for name, shape in self.input_shapes.items():

@@ -70,6 +70,7 @@ class Signature:
     limits: Mapping[str, int]  # integer inputs that index a table: its number of rows
     random: tuple[str, ...]  # random operators in the model
     parameters: int  # stored numbers
+    size: int  # bytes of the file, and of what it uses of data files
 
 
 def read_signature(path: str | os.PathLike[str]) -> Signature:
@@ -80,8 +81,7 @@ def read_signature(path: str | os.PathLike[str]) -> Signature:
     file = Path(path)
     model = read_model(file)
     tensors = list(all_tensors(model))
-    for tensor in tensors:
-        _check_external(file, tensor)
+    external = sum(_check_external(file, tensor) for tensor in tensors)
     stored = {t.name for t in model.graph.initializer}
     stored |= {s.values.name for s in model.graph.sparse_initializer}
     inputs = tuple(_port(v) for v in model.graph.input if v.name not in stored)
@@ -95,6 +95,7 @@ def read_signature(path: str | os.PathLike[str]) -> Signature:
         limits={name: limit for name, limit in limits.items() if limit is not None},
         random=tuple(sorted({n.op_type for n in all_nodes(model)} & _RANDOM)),
         parameters=sum(_size(t.dims) for t in tensors),
+        size=file.stat().st_size + external,
     )
 
 
@@ -219,10 +220,13 @@ def _size(dims: Iterable[int]) -> int:
     return size
 
 
-def _check_external(path: Path, tensor: TensorProto) -> None:
-    """Where the file may lie is onnxruntime's to judge; that it is there and long enough, ours."""
+def _check_external(path: Path, tensor: TensorProto) -> int:
+    """The bytes a tensor has in a data file; raise InputError when that does not have them.
+
+    Where the file may lie is onnxruntime's to judge; that it is there and long enough, ours.
+    """
     if tensor.data_location != TensorProto.EXTERNAL:
-        return
+        return 0
     entries = {e.key: e.value for e in tensor.external_data}
     folders = (path.parent, path.resolve().parent)  # a symlink into a cache has its data there
     files = [folder / entries.get("location", "") for folder in folders]
@@ -238,6 +242,7 @@ def _check_external(path: Path, tensor: TensorProto) -> None:
         raise InputError(
             f"{path}: tensor {tensor.name} needs {wanted} bytes of {file}, which has {size}"
         )
+    return int(length)
 
 
 def _stored_bytes(tensor: TensorProto) -> int:

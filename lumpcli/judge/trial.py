@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from lumpcli.judge.flatten import flatten
+from lumpcli.judge.flatten import Unsupported, flatten
 from lumpcli.judge.maxima import gap
 from lumpcli.judge.samples import Samples, guesses
 from lumpcli.judge.session import OutOfTime, Refused, Session
 from lumpcli.judge.settings import PATIENCE, Settings
 from lumpcli.judge.signature import Signature
+from lumpcli.progress import stage
 
 Outputs = dict[str, np.ndarray]
+_MOST_KEPT = 1 << 28  # bytes of outputs
 _FAR = 1_000_003  # between two seeds: onnxruntime's generators start from 0 and from 1 alike
 
 
@@ -27,6 +30,7 @@ class Case:
     b: Signature
     settings: Settings
     started: float = field(default_factory=lambda: time.monotonic())
+    frugal: bool = False  # one model in memory at a time, and neither twice
 
     @property
     def deadline(self) -> float:
@@ -36,22 +40,73 @@ class Case:
     @property
     def tired(self) -> bool:
         """Whether no further batch should begin."""
-        return time.monotonic() - self.started > (self.settings.timeout or PATIENCE)
+        return self.left <= 0
+
+    @property
+    def left(self) -> float:
+        """Seconds in which batches may begin."""
+        return self.started + (self.settings.timeout or PATIENCE) - time.monotonic()
 
     def session(self, signature: Signature, other: bool = False) -> Session:
         """Load a model; `other`: with another seed for its random operators. Raise Refused."""
         seed = self.settings.seed + (_FAR if other else 0)
-        return Session(signature.path, seed, self.settings.optimize)
+        return Session(signature.path, seed, self.settings.optimize, self.frugal)
 
 
 @dataclass
 class Trial:
-    """Samples that the original accepts, and what it made of the first of them."""
+    """Samples that the original accepts, and what it made of the first of them.
+
+    `first` has None for a sample the original refuses; `session` is None once it is closed.
+    """
 
     samples: Samples
-    session: Session
-    first: list[Outputs]
+    session: Session | None
+    first: list[Outputs | None]
     seconds: list[float]
+
+    def run_original(
+        self, case: Case, k: int, feeds: Mapping[str, np.ndarray]
+    ) -> tuple[Outputs, float] | None:
+        """The original's outputs on batch `k`, and seconds; None for a sample it refuses.
+
+        Such a sample says nothing. Raise OutOfTime, also when the session is closed.
+        """
+        if k < len(self.first):
+            made = self.first[k]
+            return None if made is None else (made, self.seconds[k])
+        if self.session is None:
+            raise OutOfTime
+        try:
+            made = flatten(self.session.run(feeds, case.deadline))
+            return made, self.session.seconds
+        except (Refused, Unsupported):
+            return None
+
+    def run_ahead(self, case: Case) -> None:
+        """Let the original do all its batches, keep what it makes, and close it.
+
+        It gets half of the time left; with what it did not come to, nothing is compared. Where
+        its outputs are too large to keep, it stays open and the rest is done batch by batch.
+        """
+        step = stage("running the original", self.samples.total, "samples")
+        end = time.monotonic() + case.left / 2
+        kept = 0
+        for k in range(len(self.samples)):
+            if kept > _MOST_KEPT:
+                return
+            if k >= len(self.first):
+                if time.monotonic() > end:
+                    break
+                try:
+                    made = self.run_original(case, k, self.samples.feeds(k))
+                except OutOfTime:
+                    break
+                self.first.append(made[0] if made else None)
+                self.seconds.append(made[1] if made else 0.0)
+            kept += sum(array.nbytes for array in (self.first[k] or {}).values())
+            step.advance(self.samples.count(k))
+        self.session = None
 
 
 def open_trial(case: Case) -> Trial:
@@ -120,7 +175,7 @@ def _varying(case: Case, trial: Trial, other: bool) -> set[str]:
         run = case.session(case.a, other).run(trial.samples.feeds(0), case.deadline)
     except (Refused, OutOfTime):
         return set()
-    again, first = flatten(run), trial.first[0]
+    again, first = flatten(run), trial.first[0] or {}
     return {
         name
         for name, array in first.items()

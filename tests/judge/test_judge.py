@@ -155,3 +155,23 @@ def test_nothing_but_nan_says_nothing(tmp_path):
     verdict = verify(path, path)
     assert verdict.status == "unverified"
     assert "NaN or infinite on every sample" in verdict.reason
+
+
+def test_want_of_memory_is_no_difference(tmp_path):
+    def build(path, operator, shape):
+        nodes = [
+            node("Expand", ["one", "shape"], ["big"]),
+            node(operator, ["big", "axes"], ["little"], keepdims=0),
+            node("Add", ["x", "little"], ["y"]),
+        ]
+        weights = {"one": np.float32([0]), "shape": np.asarray(shape), "axes": np.asarray([0])}
+        return save(path, nodes, [tensor("x", (1, 3))], [tensor("y", (1, 3))], weights, opset=18)
+
+    a, b = (
+        build(tmp_path / f"{n}.onnx", "ReduceMax", [size]) for n, size in (("a", 4), ("b", 2**45))
+    )
+    verdict = verify(a, b)
+    assert verdict.status == "unverified"
+    assert "b.onnx cannot be run: " in verdict.reason
+    verdict = verify(b, a)
+    assert verdict.status == "unverified"

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from lumpcli.judge.session import OutOfTime, Refused, Session, describe_runtime
+from lumpcli.judge.session import NoMemory, OutOfTime, Refused, Session, describe_runtime
 from tests.judge import models
 
 
@@ -62,3 +62,18 @@ def test_interrupt_stops_a_run(tmp_path):
 def test_describes_what_it_does():
     assert describe_runtime(False).endswith("CPU, optimisations off, 1 thread")
     assert "default optimisations" in describe_runtime(True)
+
+
+def test_frugal_sessions_compute_the_same(tmp_path):
+    path = models.mlp(tmp_path / "m.onnx", edit=models.rounded_by_a_third)
+    x = {"x": np.random.default_rng(0).standard_normal((5, 6)).astype(np.float32)}
+    plain, frugal = (Session(path, frugal=f).run(x)["y"] for f in (False, True))
+    assert np.abs(plain - frugal).max() <= 1e-6 * np.abs(plain).max()
+
+
+def test_want_of_memory_is_told_from_what_a_model_lacks(tmp_path):
+    nodes = [models.node("Expand", ["x", "s"], ["y"])]
+    ports = [models.tensor("x", (1,))], [models.tensor("y", (None,))]
+    path = models.save(tmp_path / "m.onnx", nodes, *ports, {"s": np.asarray([2**45])})
+    with pytest.raises(NoMemory):
+        Session(path).run({"x": np.ones(1, np.float32)})

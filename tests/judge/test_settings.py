@@ -16,6 +16,7 @@ def test_settings_out_of_range(tmp_path):
         Settings(tolerance=float("nan")),
         Settings(tolerance=-1.0),
         Settings(timeout=0.0),
+        Settings(jobs=0),
         Settings(dims={"N": 0}),
         Settings(input_shapes={"x": (0, 6)}),
         Settings(inputs={"q": np.ones(1)}),

@@ -66,3 +66,12 @@ def test_large_numbers_are_not_read(tmp_path, monkeypatch):
     lower(monkeypatch)
     assert read_signature(path) == expected
     assert expected.parameters == 6 * 5 + 6 + 6 * 3
+
+
+def test_size_counts_data_files_but_does_not_read_them(tmp_path):
+    path = models.mlp(tmp_path / "m.onnx")
+    assert read_signature(path).size == path.stat().st_size
+    numbers = (16 * 6 + 16 + 4 * 16 + 4) * 4
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="d", size_threshold=0)
+    (tmp_path / "d").write_bytes(b"\0" * 10_000)  # what others use of it does not count
+    assert read_signature(path).size == path.stat().st_size + numbers

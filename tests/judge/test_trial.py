@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +11,8 @@ from onnx import numpy_helper
 
 from lumpcli.judge import Settings, verify
 from lumpcli.judge import trial as trial_module
+from lumpcli.judge.judge import judge
+from lumpcli.judge.signature import read_signature
 from tests.judge import models
 from tests.judge.models import mlp, node, save, scaled, tensor
 
@@ -115,3 +119,62 @@ def test_custom_operators_are_unverified_with_the_reason(tmp_path, capfd):
     assert f"onnxruntime cannot load {path}: " in verdict.reason
     assert "nowhere" in verdict.reason
     assert capfd.readouterr() == ("", "")
+
+
+class Recorder:
+    """Counts sessions that are open, by file."""
+
+    def __init__(self, monkeypatch):
+        self.open, self.most = 0, 0
+        whole = trial_module.Session
+
+        def start(*args):
+            session = whole(*args)
+            self.open += 1
+            self.most = max(self.most, self.open)
+            weakref.finalize(session, self.close)
+            return session
+
+        monkeypatch.setattr(trial_module, "Session", start)
+
+    def close(self):
+        self.open -= 1
+
+
+def frugal(a, b, frugal=True, **settings):
+    files = read_signature(a), read_signature(b)
+    return judge(trial_module.Case(*files, Settings(referee=False, **settings), frugal=frugal))
+
+
+@pytest.mark.parametrize(("saves", "most"), [(True, 1), (False, 2)])
+@pytest.mark.parametrize("slip", [1.0, 1.0000001, 1.1])
+def test_frugal_means_one_model_at_a_time(tmp_path, monkeypatch, saves, most, slip):
+    """Also when the original is run once more, because outputs are not the same to the bit."""
+    a, b = mlp(tmp_path / "a.onnx"), mlp(tmp_path / "b.onnx", edit=scaled("v", slip))
+    recorder = Recorder(monkeypatch)
+    verdict = frugal(a, b, saves)
+    assert (verdict.samples, verdict.status) == (64, "different" if slip == 1.1 else "equal")
+    assert (recorder.most, recorder.open) == (most, 0)
+
+
+def test_outputs_that_are_too_large_to_keep_are_compared_batch_by_batch(tmp_path, monkeypatch):
+    a = mlp(tmp_path / "a.onnx")
+    whole = frugal(a, a)
+    recorder = Recorder(monkeypatch)
+    monkeypatch.setattr(trial_module, "_MOST_KEPT", 100)
+    assert frugal(a, a) == whole
+    assert (recorder.most, recorder.open) == (2, 0)
+
+
+def test_running_ahead_leaves_time_for_the_other(tmp_path, monkeypatch):
+    a = mlp(tmp_path / "a.onnx")
+    monkeypatch.setattr(trial_module, "PATIENCE", 0.0)
+    verdict = frugal(a, a)
+    assert (verdict.status, verdict.samples) == ("equal", 1)
+    assert "stopped after" in verdict.runtime
+    path = models.slow(tmp_path / "slow.onnx", layers=10)
+    started = time.monotonic()
+    verdict = frugal(path, path, timeout=2.0, samples=1000)
+    assert time.monotonic() - started < 3
+    assert verdict.status == "equal"
+    assert 1 <= verdict.samples < 1000
