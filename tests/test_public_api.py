@@ -37,10 +37,11 @@ SIGNATURES = {
     "reduce": f"(source: PathOrModel, output: {PATH} | None = None, *, level: Level = exact, "
     "passes: Sequence[str] | None = None, only: Sequence[str] = (), exclude: Sequence[str] = (), "
     "force: bool = False, dry_run: bool = False, check: bool = True, "
-    "freeze_initializers: bool = False, settings: Settings | None = None) -> Result",
+    "freeze_initializers: bool = False, settings: Settings | None = None, "
+    "jobs: int | None = None) -> Result",
     "verify": f"(a: {PATH}, b: {PATH}, settings: Settings | None = None) -> Verdict",
-    "stats": "(source: PathOrModel, *, deep: bool = False, freeze_initializers: bool = False) "
-    "-> Stats",
+    "stats": "(source: PathOrModel, *, deep: bool = False, freeze_initializers: bool = False, "
+    "jobs: int | None = None) -> Stats",
 }
 SETTINGS = [
     "samples",
@@ -53,6 +54,7 @@ SETTINGS = [
     "witness",
     "optimize",
     "referee",
+    "jobs",
 ]
 
 

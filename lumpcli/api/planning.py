@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -14,6 +15,19 @@ from lumpcli.loader import Host
 from lumpcli.pipeline import Plan, plan
 
 _GROWS = "a constant is repeated, or has other users: cut, the file would grow"
+
+
+def threads(jobs: int | None) -> int:
+    """How many threads to work in; None: as many as there are cores to use.
+
+    Raise UsageError for a number below 1.
+    """
+    if jobs is None:
+        usable = getattr(os, "sched_getaffinity", None)  # a container may grant a part of them
+        return len(usable(0)) if usable is not None else os.cpu_count() or 1
+    if jobs < 1:
+        raise UsageError(f"jobs must be at least 1, not {jobs}")
+    return jobs
 
 
 def chosen(net: Net, only: Sequence[str], exclude: Sequence[str]) -> Net:
@@ -45,9 +59,17 @@ def _pinned(net: Net, reasons: dict[str, str]) -> Net:
 
 
 def plan_export(
-    host: Host, net: Net, grants: Grants, passes: Sequence[str] | None = None
+    host: Host,
+    net: Net,
+    grants: Grants,
+    passes: Sequence[str] | None = None,
+    *,
+    jobs: int = 1,
 ) -> tuple[Plan, Exported]:
-    """The plan for a net, and the model it gives: one whose constants take no more bytes."""
+    """The plan for a net, and the model it gives: one whose constants take no more bytes.
+
+    `jobs`: in how many threads layers may be processed; the result is the same for every number.
+    """
     while True:
         done = plan(net, grants, passes)
         exported = export(host, done.reduced)

@@ -10,7 +10,7 @@ from pathlib import Path
 from onnx import ModelProto
 
 from lumpcli.analysis import Grants, loosen
-from lumpcli.api.planning import chosen, plan_export
+from lumpcli.api.planning import chosen, plan_export, threads
 from lumpcli.api.writing import Job, finish
 from lumpcli.errors import UsageError
 from lumpcli.exporter import check_roundtrip, check_target
@@ -45,16 +45,24 @@ def verify(
     return verify_files(a, b, settings or Settings())
 
 
-def stats(source: PathOrModel, *, deep: bool = False, freeze_initializers: bool = False) -> Stats:
+def stats(
+    source: PathOrModel,
+    *,
+    deep: bool = False,
+    freeze_initializers: bool = False,
+    jobs: int | None = None,
+) -> Stats:
     """What is in a model, and what could go. `deep`: near misses and ranks too, which take longer.
 
-    Raises InputError when the source is no model.
+    `jobs`: threads to work in, by default one per core. Raises UsageError, and InputError when the
+    source is no model.
     """
+    workers = threads(jobs)
     host = load(source, freeze_initializers=freeze_initializers)
-    exact, _ = plan_export(host, host.net, Grants("exact"))
+    exact, _ = plan_export(host, host.net, Grants("exact"), jobs=workers)
     rounding = exact
     if exact.values.would_change(loosen):
-        rounding, _ = plan_export(host, host.net, Grants("rounding"))
+        rounding, _ = plan_export(host, host.net, Grants("rounding"), jobs=workers)
     size = (
         source.ByteSize()
         if isinstance(source, ModelProto)
@@ -84,25 +92,28 @@ def reduce(
     check: bool = True,
     freeze_initializers: bool = False,
     settings: Settings | None = None,
+    jobs: int | None = None,
 ) -> Result:
     """Make a model smaller without changing what it computes; verify it; write it to `output`.
 
     Without `output` nothing is written; for a model in memory `Result.model` then is the reduced
     one, not verified. When verification (`check`) fails nothing is written either, and
     `Result.output` is None. `passes` and the globs `only` and `exclude`, of layer or node names,
-    choose what is cut, never what is known.
+    choose what is cut, never what is known. `jobs`: threads to work in, by default one per core;
+    onnxruntime verifies in one, so that it computes the same every time.
 
     Raises UsageError, InputError and OutputError; InternalError when lumpcli contradicts itself.
     """
     if level not in _LEVELS:
         raise UsageError(f"no level is called {level!r}; there are {', '.join(_LEVELS)}")
+    workers = threads(jobs)
     target = None if output is None or dry_run else check_target(output, force)
     host = load(source, freeze_initializers=freeze_initializers)
     net = chosen(host.net, only, exclude)
-    done, exported = plan_export(host, net, Grants(level), passes)
+    done, exported = plan_export(host, net, Grants(level), passes, jobs=workers)
     loose = None
     if level == "exact" and passes is None and done.values.would_change(loosen):
-        loose, _ = plan_export(host, net, Grants("rounding"))
+        loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers)
     result = _result(_label(source), level, done, loose, exported.changed, host.notes)
     if isinstance(source, ModelProto) and target is None:
         reloaded = load(exported.model, freeze_initializers=freeze_initializers)

@@ -73,6 +73,16 @@ def freeze_option(command: F) -> F:
     )(command)
 
 
+def jobs_option(command: F) -> F:
+    """`--jobs`."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Threads to work in (default: one per core; onnxruntime always gets one).",
+    )(command)
+
+
 def verification_options(command: F) -> F:
     """How models are compared; the values arrive as one keyword argument per option."""
     opt = click.option
@@ -104,7 +114,7 @@ def verification_options(command: F) -> F:
             type=float,
             metavar="SECONDS",
             callback=_positive,
-            help="Stop verifying after this time (default: no new batch after 20 s).",
+            help="Stop verifying after this time (default: no new batch after 10 s).",
         ),
         opt(
             "--input",

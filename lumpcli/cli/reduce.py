@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lumpcli.cli.bar import progress
 from lumpcli.cli.console import Console
 from lumpcli.cli.options import (
     LEVELS,
     PASSES,
     Command,
     freeze_option,
+    jobs_option,
     output_options,
     settings,
     split_passes,
@@ -55,6 +57,7 @@ EXIT = {"equal": 0, "different": 1, "unverified": 4}
 @click.option("--dry-run", is_flag=True, help="Do everything but write OUT.")
 @click.option("--no-verify", is_flag=True, help="Write OUT without comparing it with IN.")
 @freeze_option
+@jobs_option
 @verification_options
 @output_options
 @click.pass_obj
@@ -72,6 +75,7 @@ def reduce(
     dry_run: bool,
     no_verify: bool,
     freeze_initializers: bool,
+    jobs: int | None,
     **verification: Any,
 ) -> int:
     """Remove from the model IN what its outputs do not need, verify the result against IN, and
@@ -85,19 +89,21 @@ def reduce(
         raise click.UsageError("Missing argument 'OUT'; without it, only --dry-run is possible.")
     from lumpcli.api import reduce as api_reduce
 
-    result = api_reduce(
-        source,
-        output,
-        level=level,
-        passes=passes,
-        only=only,
-        exclude=exclude,
-        force=force,
-        dry_run=dry_run,
-        check=not no_verify,
-        freeze_initializers=freeze_initializers,
-        settings=settings(**verification),
-    )
+    with progress(console):
+        result = api_reduce(
+            source,
+            output,
+            level=level,
+            passes=passes,
+            only=only,
+            exclude=exclude,
+            force=force,
+            dry_run=dry_run,
+            check=not no_verify,
+            freeze_initializers=freeze_initializers,
+            settings=settings(**verification),
+            jobs=jobs,
+        )
     from lumpcli.report import reduce_json, reduce_text
 
     if console.json:

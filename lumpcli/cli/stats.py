@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lumpcli.cli.bar import progress
 from lumpcli.cli.console import Console
 from lumpcli.cli.explain import explain
-from lumpcli.cli.options import Command, freeze_option, output_options, percentage
+from lumpcli.cli.options import Command, freeze_option, jobs_option, output_options, percentage
 from lumpcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     help="Exit with 1 if more of a model's hidden features could go.",
 )
 @freeze_option
+@jobs_option
 @output_options
 @click.pass_obj
 def stats(
@@ -41,6 +43,7 @@ def stats(
     fail_if_reducible: bool,
     max_reducible: float | None,
     freeze_initializers: bool,
+    jobs: int | None,
 ) -> int:
     """Print for each MODEL, layer by layer, its width, parameters and MACs, how many features
     `reduce` would remove and why, and why a layer cannot be cut.
@@ -58,7 +61,10 @@ def stats(
     gated = fail_if_reducible or max_reducible is not None
     for model in models:
         try:
-            found = api_stats(model, deep=deep, freeze_initializers=freeze_initializers)
+            with progress(console):
+                found = api_stats(
+                    model, deep=deep, freeze_initializers=freeze_initializers, jobs=jobs
+                )
         except UsageError:
             raise
         except Exception as e:

@@ -6,8 +6,15 @@ from typing import Any
 
 import click
 
+from lumpcli.cli.bar import progress
 from lumpcli.cli.console import Console
-from lumpcli.cli.options import Command, output_options, settings, verification_options
+from lumpcli.cli.options import (
+    Command,
+    jobs_option,
+    output_options,
+    settings,
+    verification_options,
+)
 
 EXIT = {"equal": 0, "different": 1, "unverified": 4}
 
@@ -17,6 +24,7 @@ EXIT = {"equal": 0, "different": 1, "unverified": 4}
 @click.argument("b", metavar="B")
 @verification_options
 @click.option("--optimize", is_flag=True, help="Run with onnxruntime's default optimisations.")
+@jobs_option
 @output_options
 @click.pass_obj
 def verify(console: Console, /, *, a: str, b: str, **verification: Any) -> int:
@@ -27,7 +35,8 @@ def verify(console: Console, /, *, a: str, b: str, **verification: Any) -> int:
     """
     from lumpcli.api import verify as api_verify
 
-    verdict = api_verify(a, b, settings(**verification))
+    with progress(console):
+        verdict = api_verify(a, b, settings(**verification))
     from lumpcli.report import verify_json, verify_text
 
     if console.json:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from lumpcli.analysis import Grants
-from lumpcli.api.planning import chosen, plan_export
+from lumpcli.api.planning import chosen, plan_export, threads
 from lumpcli.errors import UsageError
 from lumpcli.loader import load
 from tests.e2e.models import two_layers
@@ -101,3 +103,21 @@ def test_passes_reach_the_plan():
     assert done.reduced["r"].width == 6
     with pytest.raises(UsageError, match="no pass is called 'magic'"):
         plan_export(host, host.net, Grants("exact"), ["magic"])
+
+
+def test_threads(monkeypatch):
+    assert (threads(1), threads(7)) == (1, 7)
+    assert 1 <= (threads(None)) <= (os.cpu_count() or 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 5)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert threads(None) == 5
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert threads(None) == 1
+    with pytest.raises(UsageError, match="jobs must be at least 1, not 0"):
+        threads(0)
+
+
+def test_the_number_of_threads_changes_nothing():
+    host = load(mlp())
+    one, four = (plan_export(host, host.net, Grants("exact"), jobs=n)[1].model for n in (1, 4))
+    assert one == four

@@ -148,3 +148,14 @@ def test_a_model_in_memory_with_external_data():
     assert result.output == "out.onnx"
     assert result.verdict is not None
     assert verify("in.onnx", "out.onnx").status == "equal"
+
+
+def test_jobs():
+    save(mlp(), "in.onnx")
+    assert reduce("in.onnx", jobs=1).to_dict() == reduce("in.onnx", jobs=3).to_dict()
+    assert stats("in.onnx", jobs=1) == stats("in.onnx")
+    for call in (reduce, stats):
+        with pytest.raises(UsageError, match="jobs must be at least 1"):
+            call("in.onnx", jobs=0)
+    with pytest.raises(UsageError, match="jobs must be at least 1"):
+        verify("in.onnx", "in.onnx", Settings(jobs=0))

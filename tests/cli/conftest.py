@@ -31,6 +31,7 @@ class FakeSettings:
     witness: Path | None = None
     optimize: bool = False
     referee: bool = True
+    jobs: int | None = None
 
 
 class FakeApi(types.ModuleType):

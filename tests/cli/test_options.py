@@ -39,6 +39,19 @@ def test_verification_options(lump, api, args, fields):
     assert api.calls[-1][2]["settings"] == api.Settings(**fields)
 
 
+def test_jobs(lump, api):
+    assert lump("verify", "a.onnx", "b.onnx", "--jobs", "2").code == 0
+    assert settings_of(api) == api.Settings(jobs=2)
+    for verb in (
+        ["reduce", "a.onnx", "b.onnx"],
+        ["verify", "a.onnx", "b.onnx"],
+        ["stats", "a.onnx"],
+    ):
+        ran = lump(*verb, "--jobs", "0")
+        assert (ran.code, ran.out) == (2, "")
+        assert "0 is not in the range x>=1" in ran.err
+
+
 def test_input_files_are_read_by_the_library(lump, api):
     lump("verify", "a.onnx", "b.onnx", "--input", "x=a.npy", "--input", "b.npz")
     assert api.calls[0] == ("load_inputs", (("x=a.npy", "b.npz"),), {})

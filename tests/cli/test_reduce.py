@@ -20,6 +20,7 @@ DEFAULTS = {
     "dry_run": False,
     "check": True,
     "freeze_initializers": False,
+    "jobs": None,
     "settings": None,
 }
 
@@ -43,7 +44,7 @@ def test_every_option_arrives(lump, api):
             "lumping, unread,unread",
         ),
         *("--only", "fc*", "--only", "/head", "--exclude", "x", "--force", "--no-verify"),
-        *("--freeze-initializers", "--seed", "0"),
+        *("--freeze-initializers", "--seed", "0", "--jobs", "3"),
     )
     assert ran.code == 0
     (_, _, options) = api.calls[0]
@@ -56,6 +57,7 @@ def test_every_option_arrives(lump, api):
         "dry_run": False,
         "check": False,
         "freeze_initializers": True,
+        "jobs": 3,
         "settings": api.Settings(seed=0),
     }
 

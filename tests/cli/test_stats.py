@@ -31,14 +31,15 @@ def answers(api):
 
 def test_one_model(lump, api):
     ran = lump("stats", "mlp.onnx")
-    assert api.calls == [("stats", ("mlp.onnx",), {"deep": False, "freeze_initializers": False})]
+    options = {"deep": False, "freeze_initializers": False, "jobs": None}
+    assert api.calls == [("stats", ("mlp.onnx",), options)]
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == stats_text(samples.MEASURED) + "\n"
 
 
 def test_options_arrive(lump, api):
-    lump("stats", "mlp.onnx", "--deep", "--freeze-initializers")
-    assert api.calls[0][2] == {"deep": True, "freeze_initializers": True}
+    lump("stats", "mlp.onnx", "--deep", "--freeze-initializers", "--jobs", "3")
+    assert api.calls[0][2] == {"deep": True, "freeze_initializers": True, "jobs": 3}
 
 
 def test_several_models_are_all_printed(lump):
