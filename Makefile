@@ -10,7 +10,7 @@ SMALL := build/digits_small.onnx
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz models clean
+.PHONY: help demo test check fuzz bench models clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -32,6 +32,11 @@ check:  ## lint, format, types, tests
 
 fuzz: $(VENV)/.installed-dev  ## reduce 5,000 random graphs of every operator (about five minutes)
 	$(BIN)/python -m tests.graphs.fuzz --graphs 5000 --seed 0
+
+bench: $(VENV)/.installed  ## time, memory and gains against peers (about a quarter of an hour; OPTIONS=--quick)
+	@$(MAKE) --no-print-directory $(VENV)/.installed-bench || \
+		echo "not every peer can be installed here: the results say which are missing"
+	$(BIN)/python benchmarks/bench.py $(OPTIONS)
 
 models: $(VENV)/.installed-models  ## rebuild the sample models (half a minute: two are trained)
 	$(BIN)/python -m sample_models.make
