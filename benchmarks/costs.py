@@ -152,7 +152,7 @@ def _growth_table(what: str, about: str, scale: Scale) -> Table:
     return Table(
         f"Growth with {what}",
         f"{about} Inside one process, without imports and without verification: the best of "
-        f"{scale.rounds} turns. The exponent is that of the model's size from the row above to "
+        f"up to {scale.rounds} turns. The exponent is that of the model's size from the row above to "
         "this one: 1 when time grows as size does.",
         (what, "redundant", "MB", "features", "reduce s", "load + save s", "ratio", "exponent"),
     )
@@ -170,8 +170,8 @@ def _grow(
         path = chain(folder / "in.onnx", widths, redundancy)
         size = bytes_of(path)
         target = folder / "out.onnx"
-        timeout = scale.timeout * scale.rounds
-        run = measure(tools.command("growth", path, target, scale.rounds), timeout, folder)
+        command = tools.command("growth", path, target, scale.rounds, scale.budget)
+        run = measure(command, scale.timeout, folder)
         row = [f"{number:,}", f"{redundancy:.0%}", megabytes(size)]
         if run.failure:
             table.rows.append((*row, "", run.failure, "", "", ""))

@@ -67,12 +67,19 @@ def onnxoptimizer(source: str, target: str) -> None:
     _save(peer.optimize(onnx.load(source)), source, target)
 
 
-def growth(source: str, target: str, rounds: str) -> dict[str, float]:
-    """Seconds of lumpcli.reduce and of loading and saving, without imports: the best of each."""
+def growth(source: str, target: str, rounds: str, budget: str) -> dict[str, float]:
+    """Seconds of lumpcli.reduce and of loading and saving, without imports: the best of each.
+
+    `rounds` turns, or as many as fit into `budget` seconds.
+    """
     import lumpcli
 
     found: dict[str, list[float]] = {"reduce": [], "onnx": []}
-    for _ in range(int(rounds)):
+    begun = time.perf_counter()
+    for done in range(int(rounds)):
+        spent = time.perf_counter() - begun
+        if done and spent + spent / done > float(budget):
+            break
         started = time.perf_counter()
         result = lumpcli.reduce(source, target, check=False, force=True)
         found["reduce"].append(time.perf_counter() - started)

@@ -75,3 +75,13 @@ def test_size_counts_data_files_but_does_not_read_them(tmp_path):
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="d", size_threshold=0)
     (tmp_path / "d").write_bytes(b"\0" * 10_000)  # what others use of it does not count
     assert read_signature(path).size == path.stat().st_size + numbers
+
+
+def test_want_of_memory_is_not_the_models_fault(tmp_path, monkeypatch):
+    def fail(*args, **options):
+        raise MemoryError
+
+    path = models.mlp(tmp_path / "m.onnx")
+    monkeypatch.setattr(onnx, "load", fail)
+    with pytest.raises(MemoryError):
+        read_signature(path)
