@@ -151,8 +151,8 @@ def depth(scale: Scale, folder: Path) -> Iterator[Table]:
 def _growth_table(what: str, about: str, scale: Scale) -> Table:
     return Table(
         f"Growth with {what}",
-        f"{about} Inside one process, without imports and without verification: the best of "
-        f"up to {scale.rounds} turns. The exponent is that of the model's size from the row above to "
+        f"{about} Inside one process, without imports and without verification: the best of up to "
+        f"{scale.rounds} turns. The exponent is that of the model's size from the row above to "
         "this one: 1 when time grows as size does.",
         (what, "redundant", "MB", "features", "reduce s", "load + save s", "ratio", "exponent"),
     )
