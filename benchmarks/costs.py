@@ -44,7 +44,7 @@ QUICK = Scale(
     gain_sizes=(512, 32, 28),
     rounds=3,
     timeout=60.0,
-    budget=2.0,
+    budget=1.2,
 )
 FULL = Scale(
     file=(4096, 8),

@@ -36,6 +36,7 @@ def _save(model: Any, source: str, target: str) -> None:
 
     if Path(f"{source}.data").exists():
         location = f"{Path(target).name}.data"
+        Path(f"{target}.data").unlink(missing_ok=True)  # onnx would append to it
         onnx.save(model, target, save_as_external_data=True, location=location)
     else:
         onnx.save(model, target)

@@ -159,3 +159,14 @@ def test_a_whole_run(tmp_path, monkeypatch, capsys):
     for name in (costs.ONNX, costs.REDUCE, "cat", "cp", *tools.PEERS):
         assert f"| {name} " in text
     assert list(models.iterdir()) == []
+
+
+def test_what_peers_write_does_not_pile_up(tmp_path):
+    source = chain(tmp_path / "in.onnx", [20, 40, 20], 0.5, external=True)
+    (tmp_path / "out").mkdir()
+    target = tmp_path / "out" / "model.onnx"
+    sizes = []
+    for _ in range(2):
+        tools.load_and_save(str(source), str(target))
+        sizes.append(bytes_of(target))
+    assert sizes[0] == sizes[1]
