@@ -85,15 +85,28 @@ def _status(pid: int) -> dict[str, int]:
 
 
 def _tree(pid: int) -> list[int]:
-    """A process and all it has started."""
-    found = [pid]
-    for one in found:
+    """A process and all it has started.
+
+    Not those that still are a copy of who started them, about to become another program: they
+    share all of its memory, which would count twice.
+    """
+    found = [(pid, _words(pid))]
+    for one, words in found:
         for children in Path(f"/proc/{one}/task").glob("*/children"):
             try:
-                found += [int(child) for child in children.read_text().split()]
+                pids = [int(child) for child in children.read_text().split()]
             except OSError:
                 continue
-    return found
+            found += [(child, w) for child in pids if (w := _words(child)) != words]
+    return [one for one, _ in found]
+
+
+def _words(pid: int) -> bytes:
+    """The command a process runs; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _failure(code: int, errors: str) -> str | None:

@@ -79,6 +79,16 @@ def test_the_watch(tmp_path):
         assert 60e6 < run.anon < 120e6
 
 
+@pytest.mark.skipif(not MEMORY_KNOWN, reason="looks into /proc")
+def test_a_process_about_to_become_another_is_not_counted_twice(tmp_path):
+    code = (
+        "import os, time; x = bytearray(60_000_000); pid = os.fork()\n"
+        "time.sleep(0.3)\n"
+        "if pid: os.wait()\n"
+    )
+    assert 60e6 < measure(python(code), 60, tmp_path).anon < 100e6
+
+
 @pytest.mark.parametrize(
     ("code", "word"),
     [
