@@ -7,6 +7,7 @@ The corrected form of [R22, Definition 6], which compares plain class sums altho
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from lumpcli.analysis.dense import Dense, Loosen, Search
 from lumpcli.analysis.facts import LayerValues, Values
 from lumpcli.analysis.numbering import Fact, Numbering
 from lumpcli.ir import Join, Layer, Net
+from lumpcli.progress import stage
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,19 @@ class Sweep(Values):
 
     searches: Mapping[str, Search]
 
-    def would_change(self, loosen: Loosen) -> bool:
-        """Whether facts with that loosening would be others."""
-        return any(
-            not np.array_equal(loosen(s.columns, s.rows, s.settled).label, s.rows.label)
-            for s in self.searches.values()
-        )
+    def would_change(self, loosen: Loosen, jobs: int = 1) -> bool:
+        """Whether facts with that loosening would be others; looks at `jobs` layers at a time."""
+        step = stage("comparing", sum(s.columns.layer.nbytes for s in self.searches.values()))
+
+        def changes(search: Search) -> bool:
+            found = loosen(search.columns, search.rows, search.settled)
+            step.advance(search.columns.layer.nbytes)
+            return not np.array_equal(found.label, search.rows.label)
+
+        if jobs == 1:
+            return any(map(changes, self.searches.values()))
+        with ThreadPoolExecutor(jobs) as pool:
+            return any(pool.map(changes, self.searches.values()))
 
 
 def values_of(net: Net, loosen: Loosen | None = None) -> Sweep:
@@ -40,8 +49,10 @@ def values_of(net: Net, loosen: Loosen | None = None) -> Sweep:
     """
     numbering = Numbering()
     dense = Dense(numbering, loosen)
+    step = stage("searching", sum(layer.nbytes for layer in net.layers))
     for layer in net.layers:
         numbering.layers[layer.name] = _facts(numbering, dense, layer)
+        step.advance(layer.nbytes)
     return Sweep(numbering.layers, numbering.known, dense.searches)
 
 

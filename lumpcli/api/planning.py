@@ -71,7 +71,7 @@ def plan_export(
     `jobs`: in how many threads layers may be processed; the result is the same for every number.
     """
     while True:
-        done = plan(net, grants, passes)
+        done = plan(net, grants, passes, jobs)
         exported = export(host, done.reduced)
         if not exported.grown:
             return done, exported

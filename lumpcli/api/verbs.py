@@ -61,7 +61,7 @@ def stats(
     host = load(source, freeze_initializers=freeze_initializers)
     exact, _ = plan_export(host, host.net, Grants("exact"), jobs=workers)
     rounding = exact
-    if exact.values.would_change(loosen):
+    if exact.values.would_change(loosen, workers):
         rounding, _ = plan_export(host, host.net, Grants("rounding"), jobs=workers)
     size = (
         source.ByteSize()
@@ -112,7 +112,7 @@ def reduce(
     net = chosen(host.net, only, exclude)
     done, exported = plan_export(host, net, Grants(level), passes, jobs=workers)
     loose = None
-    if level == "exact" and passes is None and done.values.would_change(loosen):
+    if level == "exact" and passes is None and done.values.would_change(loosen, workers):
         loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers)
     result = _result(_label(source), level, done, loose, exported.changed, host.notes)
     if isinstance(source, ModelProto) and target is None:

@@ -18,6 +18,7 @@ from lumpcli.errors import InputError, OutputError
 from lumpcli.exporter.patch import Exported
 from lumpcli.exporter.tensors import stored
 from lumpcli.loader import Host, all_tensors, external_range, location_of, read_model
+from lumpcli.progress import Stage, stage
 from lumpcli.wire import copy_file, write, write_all
 
 _LARGEST_ALIGNMENT = 1 << 16
@@ -72,21 +73,24 @@ def write_copy(host: Host, source: Path, path: Path, folder: Path) -> list[str]:
     Its data files come along only when the model goes to another folder; OutputError when one
     would replace a file that is not the old output's.
     """
-    _copy(source, folder / path.name)
-    if _beside(host, path):
+    files = [source] if _beside(host, path) else [source, *host.data_files.values()]
+    step = stage("copying", sum(file.stat().st_size for file in files))
+    _copy(source, folder / path.name, step)
+    if len(files) == 1:
         return [path.name]
     own = _owned(host, path)
     for name, data in host.data_files.items():
         if not _free(path.parent / name, own):
             raise OutputError(f"{path.parent / name} exists, and the model's data must go there")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        _copy(data, folder / name)
+        _copy(data, folder / name, step)
     return [*host.data_files, path.name]
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, step: Stage) -> None:
     with target.open("wb", buffering=0) as file:
         copy_file(source, file)
+        step.advance(file.tell())
 
 
 def write_model(host: Host, exported: Exported, path: Path, folder: Path) -> list[str]:
@@ -156,6 +160,7 @@ def _write_data(host: Host, exported: Exported, name: str, new_name: str, folder
     offsets = [offset for (_, offset, _), _, _ in tensors]
     alignment = min(math.gcd(*offsets) or _LARGEST_ALIGNMENT, _LARGEST_ALIGNMENT)
     (folder / new_name).parent.mkdir(parents=True, exist_ok=True)
+    step = stage("writing", sum(r[2] if c is None else c.nbytes for r, _, c in tensors))
     with (folder / new_name).open("wb", buffering=0) as file:
         copied: dict[tuple[int, int], int] = {}  # tensors may share bytes
         for (path, offset, length), tensor, changed in tensors:
@@ -170,6 +175,7 @@ def _write_data(host: Host, exported: Exported, name: str, new_name: str, folder
             else:
                 stored(changed).write_to(file)
             _say_where(tensor, new_name, start, file.tell() - start)
+            step.advance(file.tell() - start)
 
 
 def _say_where(tensor: TensorProto, location: str, offset: int, length: int) -> None:

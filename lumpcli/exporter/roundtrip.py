@@ -9,6 +9,7 @@ import numpy as np
 from lumpcli.errors import InternalError
 from lumpcli.ir import Array, Join, Layer, Moments, Net, Term
 from lumpcli.loader import equal
+from lumpcli.progress import stage
 
 
 def check_roundtrip(expected: Net, loaded: Net) -> None:
@@ -18,7 +19,9 @@ def check_roundtrip(expected: Net, loaded: Net) -> None:
         raise InternalError("the written model does not load as the same layers")
     if expected.outputs != loaded.outputs:
         raise InternalError("the written model differs from the reduced net: graph outputs")
+    step = stage("checking", sum(layer.nbytes for layer in expected.layers))
     for a in expected.layers:
+        step.advance(a.nbytes)
         part = _difference(a, found[a.name])
         if part is not None:
             raise InternalError(f"the written model differs from the reduced net: {a.name}: {part}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from lumpcli.ir.folding import Rounding, fold_bias, fold_term
 from lumpcli.ir.merging import merged
 from lumpcli.ir.net import Layer, Net, Term
 from lumpcli.ir.quotient import LayerCut, Quotient
+from lumpcli.progress import stage
 
 
 def apply(net: Net, quotient: Quotient, jobs: int = 1) -> tuple[Net, Rounding]:
@@ -24,7 +24,13 @@ def apply(net: Net, quotient: Quotient, jobs: int = 1) -> tuple[Net, Rounding]:
     Layers do not depend on one another here: `jobs` of them are folded at a time.
     """
     tallies = [Rounding() for _ in net.layers]
-    one = partial(_apply_layer, quotient)
+    step = stage("folding", sum(layer.nbytes for layer in net.layers))
+
+    def one(layer: Layer, tally: Rounding) -> Layer:
+        applied = _apply_layer(quotient, layer, tally)
+        step.advance(layer.nbytes)
+        return applied
+
     if jobs > 1 and quotient.cuts:
         with ThreadPoolExecutor(jobs) as pool:
             layers = tuple(pool.map(one, net.layers, tallies))

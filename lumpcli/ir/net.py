@@ -179,6 +179,11 @@ class Layer:
         return stored if self.bias_units is None else stored * self.bias_units[rows]
 
     @property
+    def nbytes(self) -> int:
+        """The bytes of its weights."""
+        return sum(t.weight.nbytes for t in self.terms if t.weight is not None)
+
+    @property
     def symmetry(self) -> Symmetry:
         """What ratio its activation allows between rows."""
         return self.activation.symmetry
