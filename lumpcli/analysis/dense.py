@@ -153,15 +153,15 @@ def _multiples(
     symmetry: Symmetry, lead: Leads, members: Array, anchor: _Anchor | None, number: int
 ) -> list[Fact]:
     """The facts on rows of one class that have no offset of their own."""
-    if anchor is None:
-        anchor = _Anchor((number, ONE, ZERO), lead[int(members[0])], ZERO)
-    label, scale, shift = anchor.fact
+    label, scale, shift = (number, ONE, ZERO) if anchor is None else anchor.fact
+    first = int(members[0])
+    to_first = ONE if anchor is None else lead[first] / anchor.lead
     found: dict[Fraction, Fact] = {}
     facts = []
     for i in members.tolist():
-        own = lead[i]
+        own = lead.ratio(i, first)
         if own not in found:
-            ratio = symmetry.value_ratio(own / anchor.lead)
+            ratio = symmetry.value_ratio(own * to_first)
             found[own] = (label, ratio * scale if ratio != 1 else scale, shift * ratio)
         facts.append(found[own])
     return facts

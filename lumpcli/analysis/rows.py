@@ -7,13 +7,16 @@ alone is never looked at again. Every split is exact: in float64 where that hold
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
 from lumpcli.analysis.columns import Floats, FoldedRows
+from lumpcli.analysis.facts import ONE
 from lumpcli.analysis.matching import divisors, equal_rows, hashes
 from lumpcli.ir import Array, Exact, Symmetry, scaled
 
@@ -22,6 +25,11 @@ _LARGEST_BLOCK = 1 << 20  # entries
 _CACHED = 1 << 18  # entries of whole rows, so that what is on the way stays in the cache
 
 Values = Callable[[int, int], Fraction]  # an entry by row and column
+
+
+@cache
+def _power(number: float) -> Fraction:
+    return Fraction(number)
 
 
 class Leads:
@@ -44,6 +52,16 @@ class Leads:
 
     def __setitem__(self, row: int, lead: Fraction) -> None:
         self._told[row] = lead
+
+    def ratio(self, row: int, other: int) -> Fraction:
+        """The ratio of two rows of one class."""
+        if not self._told:
+            a, b = float(self.first[row]), float(self.first[other])
+            if a == b:
+                return ONE
+            if b and abs(math.frexp(a / b)[0]) == 0.5 and a / b * b == a:  # a power of two
+                return self.symmetry.normaliser(_power(a / b))
+        return self[row] / self[other]
 
     def begin(self, row: int, entry: Fraction) -> None:
         """Tell the first non-zero entry of a row."""

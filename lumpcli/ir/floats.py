@@ -91,7 +91,7 @@ class Factors:
 
 def factors_of(coefficients: Sequence[Fraction], starts: Array) -> Factors:
     """Coefficients of groups of members; group `k` begins at `starts[k]`."""
-    ends = [*starts[1:].tolist(), len(coefficients)]
+    ends = np.append(starts, len(coefficients))[1:].tolist()
     numerators: list[int] = []
     denominators = []
     for start, end in zip(starts.tolist(), ends, strict=True):

@@ -11,6 +11,7 @@ import numpy as np
 
 from lumpcli.errors import InternalError
 from lumpcli.ir.exact import Array, fold
+from lumpcli.ir.floats import Factors, factors_of
 from lumpcli.ir.net import Layer, Term
 from lumpcli.ir.quotient import LayerCut
 from lumpcli.ir.rounded import fold_once
@@ -68,7 +69,7 @@ def _fold_rows(term: Term, weight: Array, cut: LayerCut, joined: _Joined, tally:
     some = np.take(weight, joined.members, axis=1)
     r, m = some.shape[:2]
     flat = some if some.ndim == 2 else np.moveaxis(some.reshape(r, m, -1), 1, 2).reshape(-1, m)
-    stored, inexact = fold_once(flat, joined.ratios, joined.starts, weight.dtype)
+    stored, inexact = fold_once(flat, joined.ratios, joined.starts, weight.dtype, joined.factors)
     if weight.dtype.kind == "i":
         tally.impossible += int(inexact.sum()) + int(_beyond(stored, term.limits).sum())
     groups = len(joined.starts)
@@ -95,6 +96,7 @@ class _Joined:
 
     members: Array
     ratios: list[Fraction]
+    factors: Factors
     starts: Array
     places: Array
     unused: Array
@@ -109,10 +111,12 @@ def _joined(cut: LayerCut) -> _Joined:
     lengths = counts[several]
     unused = np.ones(cut.keep.size, bool)
     unused[np.searchsorted(cut.keep, owners)] = False
+    ratios, begin = [cut.ratio[m] for m in members.tolist()], np.cumsum(lengths) - lengths
     return _Joined(
         members,
-        [cut.ratio[m] for m in members.tolist()],
-        np.cumsum(lengths) - lengths,
+        ratios,
+        factors_of(ratios, begin),
+        begin,
         np.searchsorted(cut.keep, owners[several]),
         unused,
     )

@@ -31,15 +31,20 @@ _ULP = 2.0**-52
 
 
 def fold_once(
-    block: Array, coefficients: Sequence[Fraction], starts: Array, dtype: np.dtype[Any]
+    block: Array,
+    coefficients: Sequence[Fraction],
+    starts: Array,
+    dtype: np.dtype[Any],
+    factors: Factors | None = None,
 ) -> tuple[Array, Array]:
     """Sums of groups of columns (rows, members), rounded once to `dtype`, and which were inexact.
 
-    As `round_once(fold(...))`. Group `k` begins at `starts[k]` (rising, the first is 0).
+    As `round_once(fold(...))`. Group `k` begins at `starts[k]` (rising, the first is 0). `factors`
+    are those of the coefficients, for who knows them.
     """
     if dtype.kind == "i" or not block.size:
         return round_once(fold(block, coefficients, starts), dtype)
-    factors = factors_of(coefficients, starts)
+    factors = factors or factors_of(coefficients, starts)
     step = max(1, _CACHED // block.shape[1])
     parts = []
     for first in range(0, len(block), step):

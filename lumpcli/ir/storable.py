@@ -74,7 +74,8 @@ class Storage:
             return True
         if any(reader.terms[index].limits for reader, index in self.readers):
             return True
-        ratios = [abs(r) for r in table.ratio if r]
+        # most are one and the same object, and comparing fractions takes time
+        ratios = [abs(r) for r in {id(r): r for r in table.ratio}.values() if r]
         growth = self.layer.width * max(ratios, default=1) / Fraction(min(ratios, default=1))
         return any(largest * growth >= limit for largest, limit in self._largest)
 
@@ -85,7 +86,7 @@ class Storage:
         for reader, index in self.readers:
             weight = reader.terms[index].flat
             # no copy of it all for the sizes: of the largest and the smallest one is the largest
-            size = max((abs(float(f(weight))) for f in (np.max, np.min)), default=0.0)
+            size: float = max((abs(float(f(weight))) for f in (np.max, np.min)), default=0.0)
             finite = size if math.isfinite(size) else float(np.finfo(np.float64).max)
             found.append((Fraction(finite), _limit(weight.dtype)))
         return found

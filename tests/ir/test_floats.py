@@ -104,3 +104,9 @@ def test_groups_of_one_lose_nothing():
     found = sums(np.array([[1.5, 2.5]], np.float32), None, 24, np.array([0, 1]))
     assert found.value.tolist() == [[1.5, 2.5]]
     assert not found.lost.any()
+
+
+def test_no_coefficients_are_no_factors():
+    found = factors_of([], np.zeros(0, np.int64))
+    assert found.denominator == ()
+    assert found.whole.shape == (0,)
