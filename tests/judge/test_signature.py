@@ -82,6 +82,6 @@ def test_want_of_memory_is_not_the_models_fault(tmp_path, monkeypatch):
         raise MemoryError
 
     path = models.mlp(tmp_path / "m.onnx")
-    monkeypatch.setattr(onnx, "load", fail)
+    monkeypatch.setattr("lumpcli.judge.signature.read", fail)
     with pytest.raises(MemoryError):
         read_signature(path)
