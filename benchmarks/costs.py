@@ -72,7 +72,7 @@ def reduction(source: Path, target: Path, *options: str) -> list[str]:
 def files(scale: Scale, folder: Path) -> Iterator[Table]:
     """Whole commands on large files."""
     width, layers = scale.file
-    for redundancy, external in ((0.0, False), (0.5, False), (0.5, True)):
+    for redundancy, external in ((0.0, False), (0.0, True), (0.5, False), (0.5, True)):
         path = folder / "in.onnx"
         chain(path, [width] * (layers + 1), redundancy, external=external)
         size = bytes_of(path)
