@@ -15,7 +15,8 @@ from lumpcli.ir.floats import Factors, factors_of
 from lumpcli.ir.net import Layer, Term
 from lumpcli.ir.quotient import LayerCut
 from lumpcli.ir.rounded import fold_once
-from lumpcli.ir.submatrix import as_slice
+from lumpcli.ir.scratch import room
+from lumpcli.ir.submatrix import as_slice, by_rows
 
 _BLOCK = 1 << 20  # entries folded at a time
 
@@ -47,14 +48,18 @@ def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) ->
     """
     assert term.weight is not None
     weight: Array = term.weight
-    if cut is None:
-        return weight[rows]
-    joined = _joined(cut)
-    result = np.empty((len(rows), len(cut.keep), *weight.shape[2:]), weight.dtype)
+    width = weight.shape[1] if cut is None else len(cut.keep)
+    shape = (len(rows), width, *weight.shape[2:])
+    result = room(shape, weight.dtype, weight.ndim > 2 or by_rows(weight))
+    joined = None if cut is None else _joined(cut)
     step = max(1, _BLOCK // max(term.flat.shape[1], 1))
     for first in range(0, len(rows), step):
         part = slice(first, first + step)
-        result[part] = _fold_rows(term, weight[as_slice(rows[part])], cut, joined, tally)
+        some = weight[as_slice(rows[part])]
+        if cut is None or joined is None:
+            result[part] = some
+        else:
+            result[part] = _fold_rows(term, some, cut, joined, tally)
     return result
 
 

@@ -165,7 +165,7 @@ def test_a_whole_run(tmp_path, monkeypatch, capsys):
     text = results.read_text()
     printed = capsys.readouterr().out
     assert all(line in printed for line in text.splitlines())
-    assert text.count("| lumpcli reduce ") == 4 + 4
+    assert text.count("| lumpcli reduce ") == 5 + 5
     for name in (costs.ONNX, costs.REDUCE, "cat", "cp", *tools.PEERS):
         assert f"| {name} " in text
     assert list(models.iterdir()) == []
