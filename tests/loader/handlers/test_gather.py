@@ -152,3 +152,23 @@ def test_two_tables_by_the_same_indices():
     host = load(model)
     assert disagreements(host, _places(model)) == []
     assert load(reduce(model).model).net["r"].width < 6
+
+
+def test_indices_that_are_computed_are_needed_whole():
+    """Their features tell which rows of a table are taken: each of them matters."""
+    weights = {
+        "w": ROWS,
+        "b": BIAS,
+        "low": np.array(0, "f4"),
+        "high": np.array(3, "f4"),
+        "table": np.arange(8, dtype="f4").reshape(4, 2),
+    }
+    nodes = [
+        GEMM,
+        node("Clip", ["p", "low", "high"], ["c"]),
+        node("Cast", ["c"], ["i"], to=7),
+        node("Gather", ["table", "i"], ["y"]),
+    ]
+    made = build(nodes, weights)
+    assert not reduce(made).changed
+    assert any("used as indices" in (layer.pinned or "") for layer in load(made).net.layers)
