@@ -38,6 +38,27 @@ class Search:
 
 
 @dataclass
+class _Siblings:
+    """Rows of earlier layers, found by the classes they read."""
+
+    parts: list[tuple[Columns, Array]] = field(default_factory=list)
+    readers: dict[int, list[int]] = field(default_factory=dict)  # of a class: places in `parts`
+
+    def add(self, columns: Columns, rows: Array) -> None:
+        """Remember rows of one layer."""
+        for label in np.unique(columns.classes).tolist():
+            self.readers.setdefault(label, []).append(len(self.parts))
+        self.parts.append((columns, rows))
+
+    def near(self, columns: Columns) -> list[tuple[Columns, Array]]:
+        """Those that read a class in common with a layer: no others can be multiples."""
+        found: set[int] = set()
+        for label in np.unique(columns.classes).tolist():
+            found.update(self.readers.get(label, ()))
+        return [self.parts[place] for place in sorted(found)]
+
+
+@dataclass
 class Dense:
     """The sweep over dense layers. `loosen` may merge rows that are not exactly proportional.
 
@@ -47,14 +68,14 @@ class Dense:
 
     numbering: Numbering
     loosen: Loosen | None
-    siblings: dict[Hashable, list[tuple[Columns, Array]]] = field(default_factory=dict)
+    siblings: dict[Hashable, _Siblings] = field(default_factory=dict)
     searches: dict[str, Search] = field(default_factory=dict)
 
     def facts(self, layer: Layer) -> LayerValues:
         """The facts on a dense layer's features."""
         columns = columns_of(layer, self.numbering.layers)
-        earlier = self.siblings.setdefault(_way_of_reading(layer), [])
-        near = [part for part in earlier if _overlap(part[0], columns)]
+        earlier = self.siblings.setdefault(_way_of_reading(layer), _Siblings())
+        near = earlier.near(columns)
         if near:
             stack = Stack((*near, (columns, np.arange(layer.width))))
             both = refine(stack, layer.symmetry)
@@ -71,7 +92,7 @@ class Dense:
         loosened = set(rows.label[rows.label != exact].tolist())
         first_rows = [i for i in first_rows if int(rows.label[i]) not in loosened]
         if first_rows:
-            earlier.append((columns, np.array(first_rows)))
+            earlier.add(columns, np.array(first_rows))
         return facts
 
     def _anchors(self, rows: Rows, parts: list[tuple[Columns, Array]]) -> dict[int, _Anchor]:
@@ -199,11 +220,6 @@ def _way_of_reading(layer: Layer) -> Hashable:
     if len(kernels) > 1:  # a tap then is not the same for all its sources
         return layer.name
     return layer.activation.name, *kernels
-
-
-def _overlap(one: Columns, other: Columns) -> bool:
-    """Whether two layers read a class in common: else no rows of theirs can be multiples."""
-    return bool(np.isin(one.classes, other.classes).any())
 
 
 def _last(rows: Rows, width: int) -> Rows:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lumpcli.analysis.columns import Columns
-from lumpcli.ir import Array, Symmetry
+from lumpcli.ir import Array, Symmetry, nearest
 
 _WINDOW = 4  # how much farther apart candidates may be than rounding alone would put them
 _BLOCK = 1 << 17  # entries projected at a time
@@ -65,7 +65,7 @@ def _projections(columns: Columns, rows: Array) -> tuple[Array, Array]:
     count = np.diff([*columns.starts, len(columns.column)])
     member = direction.repeat(count, axis=0)
     if columns.coefficient is not None:
-        member *= np.array([float(c) for c in columns.coefficient])[:, None]
+        member *= np.array([nearest(c) for c in columns.coefficient])[:, None]
     value, size = np.zeros((len(rows), 4)), np.zeros(len(rows))
     for index, term in enumerate(layer.terms):
         weight = term.flat
@@ -74,7 +74,7 @@ def _projections(columns: Columns, rows: Array) -> tuple[Array, Array]:
         along[columns.column[of_term]] = member[of_term]
         for shift_term, column, offset in columns.shifts:
             if shift_term == index:
-                along[column] += float(offset) * bias_direction
+                along[column] += nearest(offset) * bias_direction
         longest = np.sqrt((along**2).sum(axis=0).max(initial=0))
         step = max(1, _BLOCK // max(weight.shape[1], 1))
         for begin in range(0, len(rows), step):

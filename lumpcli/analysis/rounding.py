@@ -12,6 +12,7 @@ needed to find them. Boxes are made of candidates only.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -23,7 +24,7 @@ import numpy as np
 from lumpcli.analysis.columns import Columns
 from lumpcli.analysis.projection import candidates
 from lumpcli.analysis.rows import Rows
-from lumpcli.ir import Array, Symmetry
+from lumpcli.ir import Array, Symmetry, nearest
 
 _FEWEST_ENTRIES_16_BIT = 3  # two-entry rows of 16-bit numbers match by accident
 
@@ -108,7 +109,9 @@ def _half_ulp(stored: Array) -> Array:
 
 
 def _wide(number: Fraction) -> np.longdouble:
-    near = float(number)
+    near = nearest(number)
+    if math.isinf(near):
+        return np.longdouble(near)
     return np.longdouble(near) + np.longdouble(float(number - Fraction(near)))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from lumpcli.analysis.columns import Floats, FoldedRows
 from lumpcli.analysis.facts import ONE
 from lumpcli.analysis.matching import divisors, equal_rows, hashes
-from lumpcli.ir import Array, Exact, Symmetry, scaled
+from lumpcli.ir import Array, Exact, Symmetry, nearest, scaled
 
 _FIRST_BLOCK, _FEW = 16, 128  # columns; beyond the latter, whole rows are read
 _LARGEST_BLOCK = 1 << 20  # entries
@@ -65,8 +65,8 @@ class Leads:
 
     def begin(self, row: int, entry: Fraction) -> None:
         """Tell the first non-zero entry of a row."""
-        near = float(entry)
-        if Fraction(near) == entry:
+        near = nearest(entry)
+        if math.isfinite(near) and Fraction(near) == entry:
             self.first[row] = near
         else:
             self.first[row] = np.nan

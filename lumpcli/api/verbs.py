@@ -13,7 +13,7 @@ from lumpcli.analysis import Grants, loosen
 from lumpcli.api.planning import chosen, plan_export, threads
 from lumpcli.api.writing import Job, finish
 from lumpcli.errors import UsageError
-from lumpcli.exporter import check_roundtrip, check_target
+from lumpcli.exporter import check_data_place, check_roundtrip, check_target, embed
 from lumpcli.judge import Settings
 from lumpcli.judge import verify as verify_files
 from lumpcli.loader import load
@@ -109,6 +109,8 @@ def reduce(
     workers = threads(jobs)
     target = None if output is None or dry_run else check_target(output, force)
     host = load(source, freeze_initializers=freeze_initializers)
+    if target is not None and output is not None:
+        check_data_place(host, output, target)
     net = chosen(host.net, only, exclude)
     done, exported = plan_export(host, net, Grants(level), passes, jobs=workers)
     loose = None
@@ -116,6 +118,7 @@ def reduce(
         loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers)
     result = _result(_label(source), level, done, loose, exported.changed, host.notes)
     if isinstance(source, ModelProto) and target is None:
+        embed(exported)
         reloaded = load(exported.model, freeze_initializers=freeze_initializers)
         check_roundtrip(done.reduced, reloaded.net)
         return replace(

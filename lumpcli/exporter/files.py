@@ -48,6 +48,18 @@ def check_target(output: str | os.PathLike[str], force: bool) -> Path:
     return path
 
 
+def check_data_place(host: Host, output: str | os.PathLike[str], path: Path) -> None:
+    """OutputError when an output with data files is a link into another folder.
+
+    Whoever opens the link looks for the data beside it, and finds none, or another model's.
+    """
+    if host.data_files and Path(output).parent.resolve() != path.parent:
+        raise OutputError(
+            f"{os.fspath(output)} is a link to {path}, and the model's data files would lie there; "
+            "name a file that is no link"
+        )
+
+
 @contextmanager
 def staging(path: Path, label: str = "") -> Iterator[Path]:
     """A temporary folder beside a file, gone afterwards; OSErrors become OutputError.
@@ -127,16 +139,34 @@ def _beside(host: Host, path: Path) -> bool:
 
 
 def _owned(host: Host, path: Path) -> set[Path]:
-    """The data files of the output about to be replaced, but for those the original reads."""
+    """The data files of the output about to be replaced, but for those other models read."""
     try:
         old, _ = read_model(path)
     except InputError:
         return set()
     external = [t for t in all_tensors(old) if t.data_location == TensorProto.EXTERNAL]
     found = {(path.parent / location_of(t)).resolve() for t in external}
+    if found:
+        found -= _read_by_others(path)
     if host.path is not None and host.path.resolve() == path.resolve():
         return found
     return found - {file.resolve() for file in host.data_files.values()}
+
+
+def _read_by_others(path: Path) -> set[Path]:
+    """The data files that other models beside the output read."""
+    found = set()
+    for other in path.parent.glob("*.onnx"):
+        if other.resolve() == path.resolve():
+            continue
+        try:
+            model, _ = read_model(other)
+        except InputError:
+            continue
+        for tensor in all_tensors(model):
+            if tensor.data_location == TensorProto.EXTERNAL:
+                found.add((other.parent / location_of(tensor)).resolve())
+    return found
 
 
 def _free(path: Path, own: set[Path]) -> bool:
@@ -194,6 +224,8 @@ def publish(folder: Path, files: list[str], path: Path) -> None:
             old = folder / f"replaced-{number}" if target.exists() else None
             if old is not None and len(files) > 1:
                 shutil.copy2(target, old)
+            if target.exists():
+                shutil.copymode(target, folder / name)
             replaced.append((target, old))
             os.replace(folder / name, target)
     except BaseException:

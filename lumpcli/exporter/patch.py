@@ -249,3 +249,10 @@ class _Patch:
 def export(host: Host, reduced: Net) -> Exported:
     """The host's model with the numbers of a reduced net; the host itself stays as it is."""
     return _Patch(host, reduced).run()
+
+
+def embed(exported: Exported) -> None:
+    """Put changed numbers into the model whose old ones lie outside: for a model without a file."""
+    for tensor in exported.model.graph.initializer:
+        if tensor.name in exported.external:
+            fill_tensor(tensor, exported.external.pop(tensor.name))

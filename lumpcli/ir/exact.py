@@ -158,18 +158,25 @@ def round_once(exact: Exact, dtype: np.dtype[Any]) -> tuple[Array, Array]:
     return stored, inexact
 
 
+def nearest(value: Fraction) -> float:
+    """The nearest float64; an infinity for what lies beyond all of them."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def round_fraction(value: Fraction, dtype: np.dtype[Any]) -> tuple[Any, bool]:
     """`value` rounded once to `dtype`, and whether that changed it."""
-    try:
-        nearest = float(value)
-    except OverflowError:
-        return np.array(math.inf if value > 0 else -math.inf).astype(dtype), True
+    near = nearest(value)
+    if math.isinf(near):
+        return np.array(near).astype(dtype), True
     if dtype == np.float64:
-        return np.float64(nearest), Fraction(nearest) != value
-    if Fraction(nearest) != value and _mantissa_is_even(nearest):
+        return np.float64(near), Fraction(near) != value
+    if Fraction(near) != value and _mantissa_is_even(near):
         # round to odd: keeps the sticky bit, so that the second rounding is the only one
-        nearest = math.nextafter(nearest, math.inf if value > Fraction(nearest) else -math.inf)
-    stored = narrow(np.array(nearest), dtype)
+        near = math.nextafter(near, math.inf if value > Fraction(near) else -math.inf)
+    stored = narrow(np.array(near), dtype)
     wide = float(stored)
     return stored, not math.isfinite(wide) or Fraction(wide) != value
 

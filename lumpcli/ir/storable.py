@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lumpcli.ir.exact import Array, narrow
+from lumpcli.ir.exact import Array, narrow, nearest
 from lumpcli.ir.floats import factors_of
 from lumpcli.ir.folding import Rounding, fold_term
 from lumpcli.ir.net import Layer, Net
@@ -198,10 +198,12 @@ class Storage:
         starts = np.cumsum([0, *(len(c) for c in classes[:-1])])
         ratio = [table.ratio[i] for i in order.tolist()]
         factors = factors_of(ratio, starts)
-        weights = factors.whole if factors.whole is not None else np.array(ratio, np.float64)
+        weights = (
+            factors.whole if factors.whole is not None else np.array([nearest(r) for r in ratio])
+        )
         scale = np.array(factors.denominator if factors.whole is not None else 1.0, np.float64)
         most = max(map(len, tried))
-        divisors = np.array([[*map(float, r), *[np.nan] * (most - len(r))] for r in tried])
+        divisors = np.array([[*map(nearest, r), *[np.nan] * (most - len(r))] for r in tried])
         total = np.zeros(divisors.shape)
         for reader, index in self.readers:
             weight = reader.terms[index].by_tap

@@ -230,14 +230,22 @@ def _check_external(path: Path, tensor: TensorProto) -> int:
     entries = {e.key: e.value for e in tensor.external_data}
     folders = (path.parent, path.resolve().parent)  # a symlink into a cache has its data there
     files = [folder / entries.get("location", "") for folder in folders]
-    file = next((f for f in files if f.is_file()), None)
+    try:
+        file = next((f for f in files if f.is_file()), None)
+    except OSError:  # a name too long
+        file = None
     if file is None:
         raise InputError(
             f"{path}: tensor {tensor.name} needs the data file {files[0]}: no such file"
         )
     size = file.stat().st_size
     length = entries.get("length") or _stored_bytes(tensor)
-    wanted = int(entries.get("offset") or 0) + int(length)
+    try:
+        wanted = int(entries.get("offset") or 0) + int(length)
+    except ValueError:
+        raise InputError(
+            f"{path}: tensor {tensor.name}: offset or length of its external data is no number"
+        ) from None
     if size < wanted:
         raise InputError(
             f"{path}: tensor {tensor.name} needs {wanted} bytes of {file}, which has {size}"

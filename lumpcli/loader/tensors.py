@@ -122,7 +122,10 @@ def external_range(tensor: TensorProto, folders: Sequence[Path]) -> tuple[Path, 
     label = f"tensor {tensor.name!r}"
     if not location or Path(location).is_absolute() or ".." in Path(location).parts:
         raise InputError(f"{label}: external data at {location!r} is not inside the model's folder")
-    path = next((f / location for f in folders if (f / location).is_file()), None)
+    try:
+        path = next((f / location for f in folders if (f / location).is_file()), None)
+    except OSError:  # a name too long
+        path = None
     if path is None:
         raise InputError(f"{label}: its external data file {folders[0] / location} does not exist")
     if not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):

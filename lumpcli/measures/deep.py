@@ -30,6 +30,8 @@ def near_miss(layer: Layer, values: LayerValues) -> float | None:
     rows = _matrix(layer)
     if layer.symmetry is not Symmetry.LINEAR and layer.bias is not None:
         rows = np.column_stack([rows, layer.bias.astype(np.float64)])
+    largest = np.abs(rows).max(initial=0)
+    rows = rows / largest if largest > 0 else rows  # so that no square overflows
     length = np.linalg.norm(rows, axis=1)
     _, first = np.unique(values.class_of, return_index=True)
     chosen = np.array([i for i in first if length[i] > 0 and values.class_of[i] >= 0], np.int64)

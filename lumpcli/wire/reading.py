@@ -6,7 +6,7 @@ import os
 from io import FileIO
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from onnx import ModelProto
 
 from lumpcli.wire.payloads import Mapped, Payloads, Stretch
@@ -27,7 +27,23 @@ def read(path: Path) -> tuple[ModelProto, Payloads | None]:
         content, payloads = found or (file.readall(), None)
     model = ModelProto()
     model.ParseFromString(content)
+    if not _is_text(model):
+        raise DecodeError("a name in it is not UTF-8")
     return model, payloads
+
+
+def _is_text(message: Message) -> bool:
+    """Whether all names in a message are text: protobuf hands on any other bytes as they are."""
+    for field, value in message.ListFields():
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        entries = [value] if isinstance(value, (str, bytes, Message)) else value
+        if field.type == field.TYPE_MESSAGE:
+            if not all(map(_is_text, entries)):
+                return False
+        elif not all(isinstance(entry, str) for entry in entries):
+            return False
+    return True
 
 
 def _skeleton(path: Path, file: FileIO) -> tuple[bytes, Payloads] | None:

@@ -243,3 +243,11 @@ def test_wide_rows(order, largest, monkeypatch):
         assert (found.label[i] == found.label[j]) == (r is not None and r > 0)
         if r is not None and r > 0:
             assert found.lead[i] / found.lead[j] == r
+
+
+def test_folded_rows_beyond_float64():
+    big = [[1.2e308, 1.2e308], [1e308, 1e308], [3, 1], [1.2e308, 1.2e308]]
+    together = LayerValues(np.array([0, 0]), (Fraction(1),) * 2, (Shift(),) * 2)
+    found = refined(big, dtype=np.float64, facts=together)
+    assert found.label[0] == found.label[1] == found.label[2] == found.label[3]
+    assert found.lead[1] / found.lead[0] == Fraction(1e308) / Fraction(1.2e308)

@@ -159,3 +159,13 @@ def test_jobs():
             call("in.onnx", jobs=0)
     with pytest.raises(UsageError, match="jobs must be at least 1"):
         verify("in.onnx", "in.onnx", Settings(jobs=0))
+
+
+def test_a_reduced_model_in_memory_holds_what_changed(here):
+    """Its data file still has the old numbers."""
+    made = mlp()
+    onnx.save(made, "in.onnx", save_as_external_data=True, location="d", size_threshold=0)
+    result = reduce(onnx.load("in.onnx", load_external_data=False))
+    assert result.changed
+    onnx.save(result.model, "out.onnx")
+    assert verify("in.onnx", "out.onnx").status == "equal"

@@ -213,3 +213,48 @@ def test_staging_is_beside_the_target_and_goes_away(tmp_path):
         staging(tmp_path / "no" / "m.onnx"),
     ):
         pass
+
+
+def test_data_that_another_model_reads_is_never_replaced(source, tmp_path):
+    twin = source.parent / "twin.onnx"
+    twin.write_bytes(source.read_bytes())
+    before = (source.parent / "weights.bin").read_bytes()
+    reduce(source, source, force=True)
+    assert (source.parent / "weights.bin").read_bytes() == before
+    assert _files(source.parent) == ["m.onnx", "m.onnx.data", "twin.onnx", "weights.bin"]
+    works(source)
+    works(twin)
+
+
+def test_a_copy_keeps_the_data_it_shares(source, tmp_path):
+    out = tmp_path / "out" / "small.onnx"
+    out.parent.mkdir()
+    reduce(source, out)
+    reduce(out, out.parent / "copy.onnx")
+    before = (out.parent / "weights.bin").read_bytes()
+    reduce(source, out, force=True)
+    assert (out.parent / "weights.bin").read_bytes() == before
+    works(out.parent / "copy.onnx")
+    works(out)
+
+
+def test_a_link_into_another_folder_gets_no_data_files(source, tmp_path):
+    """The data would lie beside the file, not beside the link that is opened."""
+    (tmp_path / "snapshot").mkdir()
+    for name in ("m.onnx", "weights.bin"):
+        (tmp_path / "snapshot" / name).symlink_to(source.parent / name)
+    link = tmp_path / "snapshot" / "m.onnx"
+    before = {name: (source.parent / name).read_bytes() for name in ("m.onnx", "weights.bin")}
+    with pytest.raises(OutputError, match="name a file that is no link"):
+        reduce(link, link, force=True)
+    assert {name: (source.parent / name).read_bytes() for name in before} == before
+    reduce(link, tmp_path / "snapshot" / "small.onnx")
+    works(tmp_path / "snapshot" / "small.onnx")
+
+
+def test_what_is_replaced_keeps_its_permissions(source):
+    for name in ("m.onnx", "weights.bin"):
+        (source.parent / name).chmod(0o600)
+    reduce(source, source, force=True)
+    modes = [stat.S_IMODE((source.parent / n).stat().st_mode) for n in ("m.onnx", "weights.bin")]
+    assert modes == [0o600, 0o600]

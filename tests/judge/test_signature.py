@@ -5,6 +5,7 @@ import onnx
 import pytest
 from onnx import helper
 
+from lumpcli.errors import InputError
 from lumpcli.judge.signature import Port, difference, read_signature
 from tests.judge import models
 from tests.judge.models import node, save, tensor
@@ -75,6 +76,25 @@ def test_size_counts_data_files_but_does_not_read_them(tmp_path):
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="d", size_threshold=0)
     (tmp_path / "d").write_bytes(b"\0" * 10_000)  # what others use of it does not count
     assert read_signature(path).size == path.stat().st_size + numbers
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("offset", "1e3", "is no number"),
+        ("length", "zz", "is no number"),
+        ("location", "w" * 5000, "no such file"),
+    ],
+)
+def test_broken_references_to_data_files(tmp_path, key, value, reason):
+    path = models.mlp(tmp_path / "m.onnx")
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="d", size_threshold=0)
+    model = onnx.load(path, load_external_data=False)
+    data = model.graph.initializer[0].external_data
+    next(entry for entry in data if entry.key == key).value = value
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match=reason):
+        read_signature(path)
 
 
 def test_want_of_memory_is_not_the_models_fault(tmp_path, monkeypatch):

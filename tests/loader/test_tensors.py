@@ -147,6 +147,12 @@ def test_data_outside_the_folder_is_refused(external, location):
         load(external)
 
 
+def test_a_location_too_long_for_the_disk_is_a_missing_file(external):
+    _edit(external, location="w" * 5000)
+    with pytest.raises(InputError, match="does not exist"):
+        load(external)
+
+
 def test_data_behind_a_link_out_of_the_folder_is_refused(external):
     """The file must lie in the model's folder, or in that of the model's real path."""
     data = external.parent / "weights.bin"

@@ -110,3 +110,8 @@ def test_rank(rank, dtype):
     layer, _ = layer_of((left @ right).astype(dtype), dtype=dtype)
     wanted = np.linalg.matrix_rank(left @ right) if rank else 0
     assert numerical_rank(layer) == wanted
+
+
+def test_a_near_miss_of_huge_rows_does_not_overflow():
+    layer, values = layer_of([[1e300, 1.0], [1.0, 1e300]], dtype=np.float64)
+    assert near_miss(layer, values) == pytest.approx(2**0.5)

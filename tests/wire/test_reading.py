@@ -26,10 +26,12 @@ def _low(monkeypatch):
 
 
 def _check(path, content):
-    """The file is read as protobuf does: the same model, or none."""
+    """The file is read as protobuf does: the same model, or none; none with names of bytes."""
     path.write_bytes(content)
     try:
         model = ModelProto.FromString(content)
+        if not reading._is_text(model):
+            raise DecodeError
     except DecodeError:
         with pytest.raises(DecodeError):
             read(path)
@@ -144,3 +146,14 @@ def test_deep_nesting(tmp_path, levels):
     for _ in range(levels):
         content = field(1, field(5, field(6, content)))
     _check(tmp_path / "m.onnx", mlp().SerializeToString() + field(20, field(1, content)))
+
+
+@pytest.mark.parametrize("name", [b"Relu", b"weight", b"mlp"])
+def test_names_that_are_no_text_are_refused(tmp_path, name):
+    content = mlp().SerializeToString()
+    if name not in content:
+        name = mlp().graph.node[0].output[0].encode()
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content.replace(name, b"\xff" * len(name)))
+    with pytest.raises(DecodeError, match="UTF-8"):
+        read(path)
