@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from lumpcli.api import Settings, load_inputs, reduce, stats, verify
+    from lumpcli.api import Settings, check_certificate, load_inputs, reduce, stats, verify
     from lumpcli.errors import (
         InputError,
         InternalError,
@@ -19,15 +19,18 @@ if TYPE_CHECKING:
         RunError,
         UsageError,
     )
-    from lumpcli.results import Result, Stats, Verdict
+    from lumpcli.results import Proof, Result, Stats, Verdict
 
 _PUBLIC = {
-    **dict.fromkeys(("Settings", "load_inputs", "reduce", "stats", "verify"), "lumpcli.api"),
+    **dict.fromkeys(
+        ("Settings", "check_certificate", "load_inputs", "reduce", "stats", "verify"),
+        "lumpcli.api",
+    ),
     **dict.fromkeys(
         ("InputError", "InternalError", "LumpError", "OutputError", "RunError", "UsageError"),
         "lumpcli.errors",
     ),
-    **dict.fromkeys(("Result", "Stats", "Verdict"), "lumpcli.results"),
+    **dict.fromkeys(("Proof", "Result", "Stats", "Verdict"), "lumpcli.results"),
 }
 
 __all__ = [
@@ -35,12 +38,14 @@ __all__ = [
     "InternalError",
     "LumpError",
     "OutputError",
+    "Proof",
     "Result",
     "RunError",
     "Settings",
     "Stats",
     "UsageError",
     "Verdict",
+    "check_certificate",
     "load_inputs",
     "reduce",
     "stats",

@@ -16,12 +16,16 @@ from lumpcli.analysis import (
 )
 from lumpcli.errors import UsageError
 from lumpcli.ir import Net, Quotient, Rounding, apply, compose_and_apply, groups
-from lumpcli.passes import PASSES, Rewriting, merge_factors
+from lumpcli.passes import PASSES, Rewriting, Round, merge_factors
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A reduction thought through to the end: facts, quotient, and the net after it."""
+    """A reduction thought through to the end: facts, quotient, and the net after it.
+
+    `known` are the facts the cut rests on, those of the net after `rounds` of rows taking over
+    others; `fixed` are the layers whose biases turned out to be unable to take more.
+    """
 
     net: Net
     values: Sweep
@@ -29,6 +33,9 @@ class Plan:
     quotient: Quotient
     reduced: Net
     rounding: Rounding
+    known: Sweep
+    rounds: tuple[Round, ...] = ()
+    fixed: frozenset[str] = frozenset()
 
 
 def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None, jobs: int = 1) -> Plan:
@@ -102,7 +109,13 @@ def _plan(
         reduced, rounding = apply(net, quotient, jobs)
     elif planned is not net:
         reduced = _unrestricted(reduced, net)
-    return Plan(net, known, liveness, quotient, reduced, rounding)
+    fixed = frozenset[str]()
+    if not rewriting.made:
+        fixed = frozenset(
+            a.name for a in planned.layers if a.bias_fixed and not net[a.name].bias_fixed
+        )
+    rounds = rewriting.rounds
+    return Plan(net, known, liveness, quotient, reduced, rounding, values, rounds, fixed)
 
 
 def _restricted(net: Net, fixed: Collection[str], whole: Mapping[str, str]) -> Net:

@@ -1,4 +1,4 @@
-"""What the three verbs return: plain frozen values; printing them is the business of `report`."""
+"""What the verbs return: plain frozen values; printing them is the business of `report`."""
 
 from __future__ import annotations
 
@@ -143,6 +143,33 @@ class Result(_Document):
     verdict: Verdict | None  # None: not asked for, or nothing to verify
     notes: tuple[str, ...] = ()  # operators that were not understood and why, one line each
     model: Any = field(default=None, repr=False, compare=False, metadata={"hidden": True})
+
+
+# --- verify --certificate -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Proof(_Document):
+    """Answer of `verify --certificate`: what the certificate proves of the two models, if it does.
+
+    strict and exact: the models are equal as real functions, up to one rounding of each of the
+    `rounded` weights. rounding: the second one is the reduction of a network whose weights lie
+    within the stored precision of the first one's, which is not equality.
+    """
+
+    status: Literal["proved", "refused"]
+    reason: str  # one sentence; empty only when proved
+    layer: str  # the step that was refused, by its output tensor; "" for none
+    tensor: str  # what that step is about
+    level: Level | None  # None when refused
+    freeze_initializers: bool  # whether initializers that callers may override count as constants
+    layers: int  # that lost features
+    features: int  # that went
+    facts: int  # that were stated, and hold
+    folded: int  # weights that are sums of several, or multiples, of stored ones
+    rounded: int  # of those, how many were not representable and were rounded once
+    irrational: int  # irrational constants that were taken to float64
+    verdict: Verdict | None = None  # None: samples were not asked for
 
 
 # --- stats --------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ WALLS: dict[str, set[str]] = {
     "wire": {"errors"},
     "loader": {"ir", "wire", "errors", "progress"},
     "analysis": {"ir", "box", "errors", "progress"},
-    "proofs": {"ir", "analysis", "errors"},
+    "proofs": {"ir", "errors"},
     "passes": {"ir", "analysis", "proofs", "errors"},
     "pipeline": {"ir", "analysis", "passes", "errors", "results"},
     "exporter": {"ir", "loader", "wire", "errors", "progress"},

@@ -20,12 +20,14 @@ NAMES = [
     "InternalError",
     "LumpError",
     "OutputError",
+    "Proof",
     "Result",
     "RunError",
     "Settings",
     "Stats",
     "UsageError",
     "Verdict",
+    "check_certificate",
     "load_inputs",
     "reduce",
     "stats",
@@ -37,8 +39,10 @@ SIGNATURES = {
     "reduce": f"(source: PathOrModel, output: {PATH} | None = None, *, level: Level = exact, "
     "passes: Sequence[str] | None = None, only: Sequence[str] = (), exclude: Sequence[str] = (), "
     "force: bool = False, dry_run: bool = False, check: bool = True, "
-    "freeze_initializers: bool = False, settings: Settings | None = None, "
-    "jobs: int | None = None) -> Result",
+    f"freeze_initializers: bool = False, certificate: {PATH} | None = None, "
+    "settings: Settings | None = None, jobs: int | None = None) -> Result",
+    "check_certificate": f"(a: {PATH}, b: {PATH}, certificate: {PATH}, "
+    "settings: Settings | None = None) -> Proof",
     "verify": f"(a: {PATH}, b: {PATH}, settings: Settings | None = None) -> Verdict",
     "stats": "(source: PathOrModel, *, deep: bool = False, freeze_initializers: bool = False, "
     "jobs: int | None = None) -> Stats",

@@ -6,7 +6,6 @@ from lumpcli.analysis.grants import Grants
 from lumpcli.analysis.liveness import Liveness, liveness_of
 from lumpcli.analysis.products import Factor, SumOfProducts, factor_of, sums_of_products
 from lumpcli.analysis.rounding import loosen
-from lumpcli.analysis.shift import Shift
 from lumpcli.analysis.values import Sweep, values_of
 
 __all__ = [
@@ -16,7 +15,6 @@ __all__ = [
     "Grants",
     "LayerValues",
     "Liveness",
-    "Shift",
     "SumOfProducts",
     "Sweep",
     "Values",

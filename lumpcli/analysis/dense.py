@@ -12,9 +12,8 @@ from lumpcli.analysis.columns import Columns, columns_of
 from lumpcli.analysis.facts import CONSTANT, ONE, LayerValues
 from lumpcli.analysis.numbering import Fact, Numbering
 from lumpcli.analysis.rows import Leads, Rows, refine
-from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.analysis.stack import Stack
-from lumpcli.ir import Array, Layer, Symmetry
+from lumpcli.ir import ZERO, Array, Layer, Shift, Symmetry
 
 Loosen = Callable[[Columns, Rows, Collection[int]], Rows]
 

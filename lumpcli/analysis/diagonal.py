@@ -10,9 +10,8 @@ import numpy as np
 from lumpcli.analysis.facts import CONSTANT, ONE
 from lumpcli.analysis.moved import Sum, gathered, read
 from lumpcli.analysis.numbering import Fact, Numbering
-from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.errors import InternalError
-from lumpcli.ir import Join, Layer, Symmetry, Term
+from lumpcli.ir import ZERO, Join, Layer, Shift, Symmetry, Term
 
 
 def source(numbering: Numbering, layer: Layer) -> list[Fact]:

@@ -9,8 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lumpcli.analysis.shift import ZERO, Shift
-from lumpcli.ir import Array
+from lumpcli.ir import ZERO, Array, Shift
 
 ONE = Fraction(1)
 

@@ -9,8 +9,7 @@ from fractions import Fraction
 
 from lumpcli.analysis.facts import CONSTANT, INSIDE, ONE
 from lumpcli.analysis.numbering import Fact, Numbering
-from lumpcli.analysis.shift import ZERO, Shift
-from lumpcli.ir import Symmetry, Term
+from lumpcli.ir import ZERO, Shift, Symmetry, Term
 
 
 @dataclass

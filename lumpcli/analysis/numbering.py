@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from lumpcli.analysis.facts import CONSTANT, ONE, LayerValues
-from lumpcli.analysis.shift import ZERO, Shift
-from lumpcli.ir import Layer, Symmetry
+from lumpcli.ir import ZERO, Layer, Shift, Symmetry
 
 Fact = tuple[int, Fraction, Shift]  # class, ratio, offset
 

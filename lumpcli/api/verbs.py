@@ -12,6 +12,7 @@ from onnx import ModelProto
 from lumpcli.analysis import Grants, loosen
 from lumpcli.api.planning import chosen, plan_export, threads
 from lumpcli.api.writing import Job, finish
+from lumpcli.certify import check
 from lumpcli.errors import UsageError
 from lumpcli.exporter import check_data_place, check_roundtrip, check_target, embed
 from lumpcli.judge import Settings
@@ -28,7 +29,8 @@ from lumpcli.measures import (
     why_unchanged,
 )
 from lumpcli.pipeline import Plan
-from lumpcli.results import Change, Level, Result, Stats, Verdict
+from lumpcli.proofs import Refused
+from lumpcli.results import Change, Level, Proof, Result, Stats, Verdict
 
 PathOrModel = str | os.PathLike[str] | ModelProto
 
@@ -43,6 +45,27 @@ def verify(
     Raises InputError when a file is no model; one that cannot run gives an unverified verdict.
     """
     return verify_files(a, b, settings or Settings())
+
+
+def check_certificate(
+    a: str | os.PathLike[str],
+    b: str | os.PathLike[str],
+    certificate: str | os.PathLike[str],
+    settings: Settings | None = None,
+) -> Proof:
+    """Whether a certificate proves that model B is the reduction of model A that it describes.
+
+    Samples are compared as well only when there are `settings`. Raises InputError when a file
+    cannot be read, or is no certificate.
+    """
+    try:
+        found = check(a, b, certificate)
+    except Refused as error:
+        where = error.layer, error.tensor
+        return Proof("refused", error.reason, *where, None, False, 0, 0, 0, 0, 0, 0)
+    verdict = None if settings is None else verify(a, b, settings)
+    proved = {name: getattr(found, name) for name in found.__dataclass_fields__}
+    return Proof("proved", "", "", "", **proved, verdict=verdict)
 
 
 def stats(
@@ -91,6 +114,7 @@ def reduce(
     dry_run: bool = False,
     check: bool = True,
     freeze_initializers: bool = False,
+    certificate: str | os.PathLike[str] | None = None,
     settings: Settings | None = None,
     jobs: int | None = None,
 ) -> Result:
@@ -99,15 +123,18 @@ def reduce(
     Without `output` nothing is written; for a model in memory `Result.model` then is the reduced
     one, not verified. When verification (`check`) fails nothing is written either, and
     `Result.output` is None. `passes` and the globs `only` and `exclude`, of layer or node names,
-    choose what is cut, never what is known. `jobs`: threads to work in, by default one per core;
+    choose what is cut, never what is known. `certificate` is where the proof goes, if `output` is
+    written: checked, and published with it. `jobs`: threads to work in, by default one per core;
     onnxruntime verifies in one, so that it computes the same every time.
 
-    Raises UsageError, InputError and OutputError; InternalError when lumpcli contradicts itself.
+    Raises UsageError, InputError and OutputError; RunError for a certificate that is refused;
+    InternalError when lumpcli contradicts itself.
     """
     if level not in _LEVELS:
         raise UsageError(f"no level is called {level!r}; there are {', '.join(_LEVELS)}")
     workers = threads(jobs)
     target = None if output is None or dry_run else check_target(output, force)
+    proof = _proof_target(source, output, certificate, force)
     host = load(source, freeze_initializers=freeze_initializers)
     if target is not None and output is not None:
         check_data_place(host, output, target)
@@ -137,8 +164,26 @@ def reduce(
         check,
         settings or Settings(),
         freeze_initializers,
+        None if dry_run else proof,
     )
     return finish(job, result)
+
+
+def _proof_target(
+    source: PathOrModel,
+    output: str | os.PathLike[str] | None,
+    certificate: str | os.PathLike[str] | None,
+    force: bool,
+) -> Path | None:
+    """Where the certificate goes; UsageError where it would replace a model, or has none."""
+    if certificate is None:
+        return None
+    if output is None or isinstance(source, ModelProto):
+        raise UsageError("a certificate is about two files: it needs IN and OUT")
+    path = check_target(certificate, force)
+    if path in (Path(output).resolve(), Path(source).resolve()):
+        raise UsageError("the certificate needs a file of its own")
+    return path
 
 
 def _label(source: PathOrModel) -> str:

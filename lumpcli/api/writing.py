@@ -12,6 +12,9 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from lumpcli.api.certifying import certificate, to_text
+from lumpcli.certify import check, hashes
+from lumpcli.errors import RunError
 from lumpcli.exporter import (
     Exported,
     check_roundtrip,
@@ -24,7 +27,8 @@ from lumpcli.judge import Settings, verify
 from lumpcli.loader import Host, load
 from lumpcli.measures import file_bytes, parameters
 from lumpcli.pipeline import Plan
-from lumpcli.results import Change, Result
+from lumpcli.proofs import Refused
+from lumpcli.results import Change, Level, Result
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Job:
     check: bool
     settings: Settings
     freeze_initializers: bool
+    certificate: Path | None = None
 
 
 def finish(job: Job, result: Result) -> Result:
@@ -49,7 +54,8 @@ def finish(job: Job, result: Result) -> Result:
         target = job.target or folder / "reduced" / source.name
         if not job.exported.changed:
             if job.target is not None:
-                publish(folder, write_copy(job.host, source, target, folder), target)
+                files = write_copy(job.host, source, target, folder)
+                _publish(job, result.level, source, folder, files, target)
             size = file_bytes(source, job.host.data_files.values())
             count = parameters(job.host)
             return replace(
@@ -75,9 +81,48 @@ def finish(job: Job, result: Result) -> Result:
             if result.verdict is not None and result.verdict.status != "equal":
                 return result
         if job.target is not None:
-            publish(folder, files, target)
+            _publish(job, result.level, source, folder, files, target)
             result = replace(result, output=job.label)
     return result
+
+
+def _publish(
+    job: Job, level: Level, source: Path, folder: Path, files: list[str], target: Path
+) -> None:
+    """Move the model to its place, and with it the certificate, if there is one: both or none.
+
+    RunError where the certificate does not prove what it should.
+    """
+    if job.certificate is None:
+        publish(folder, files, target)
+        return
+    with staging(job.certificate) as beside:
+        # a copy may lie beside the original, and read its data
+        staged = folder / target.name if job.exported.changed else source
+        made = beside / job.certificate.name
+        host = load(staged, freeze_initializers=job.freeze_initializers)
+        document = certificate(
+            job.done, level, job.freeze_initializers, (hashes(job.host), hashes(host))
+        )
+        made.write_text(to_text(document), encoding="utf-8")
+        try:
+            check(source, staged, made)
+        except Refused as error:
+            told = f"{error.layer or error.tensor}: {error.reason}"
+            raise RunError(f"the certificate was refused, so nothing was written: {told}") from None
+        old = beside / "replaced"
+        before = job.certificate.exists()
+        if before:
+            shutil.copy2(job.certificate, old)
+        publish(beside, [made.name], job.certificate)
+        try:
+            publish(folder, files, target)
+        except BaseException:
+            if before:
+                os.replace(old, job.certificate)
+            else:
+                job.certificate.unlink()
+            raise
 
 
 @contextmanager

@@ -56,6 +56,11 @@ EXIT = {"equal": 0, "different": 1, "unverified": 4}
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
 @click.option("--dry-run", is_flag=True, help="Do everything but write OUT.")
 @click.option("--no-verify", is_flag=True, help="Write OUT without comparing it with IN.")
+@click.option(
+    "--certificate",
+    metavar="FILE.json",
+    help="Write a proof beside OUT, for `lumpcli verify IN OUT --certificate FILE.json`.",
+)
 @freeze_option
 @jobs_option
 @verification_options
@@ -74,6 +79,7 @@ def reduce(
     force: bool,
     dry_run: bool,
     no_verify: bool,
+    certificate: str | None,
     freeze_initializers: bool,
     jobs: int | None,
     **verification: Any,
@@ -101,6 +107,7 @@ def reduce(
             dry_run=dry_run,
             check=not no_verify,
             freeze_initializers=freeze_initializers,
+            certificate=certificate,
             settings=settings(**verification),
             jobs=jobs,
         )

@@ -18,8 +18,8 @@ from lumpcli.exporter.tensors import (
     set_dims,
     set_integers,
 )
-from lumpcli.ir import Array, Net
-from lumpcli.loader import STEPS, Host, Site, Use, same_bits
+from lumpcli.ir import Array, Net, same_bits
+from lumpcli.loader import STEPS, Host, Site, Use
 from lumpcli.wire import Payloads
 
 

@@ -1,7 +1,8 @@
 """The layered network, its exact arithmetic and its quotients. Knows nothing of ONNX."""
 
 from lumpcli.ir.activation import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
-from lumpcli.ir.applying import apply
+from lumpcli.ir.applying import apply, apply_layer
+from lumpcli.ir.blocks import all_finite, same_bits
 from lumpcli.ir.compose import compose, compose_and_apply
 from lumpcli.ir.exact import (
     Array,
@@ -30,10 +31,13 @@ from lumpcli.ir.groups import Group, groups
 from lumpcli.ir.merging import take_over
 from lumpcli.ir.net import Join, Layer, Moments, Net, Output, Term
 from lumpcli.ir.quotient import Claim, LayerCut, Merge, Quotient
+from lumpcli.ir.same import difference
+from lumpcli.ir.shift import ZERO, Shift
 from lumpcli.ir.submatrix import by_rows, submatrix
 
 __all__ = [
     "BITS",
+    "ZERO",
     "Activation",
     "Array",
     "Claim",
@@ -49,14 +53,18 @@ __all__ = [
     "Output",
     "Quotient",
     "Rounding",
+    "Shift",
     "Symmetry",
     "Term",
+    "all_finite",
     "apply",
+    "apply_layer",
     "below",
     "by_rows",
     "clip",
     "compose",
     "compose_and_apply",
+    "difference",
     "factors_of",
     "fold",
     "groups",
@@ -67,6 +75,7 @@ __all__ = [
     "nearest",
     "round_fraction",
     "round_once",
+    "same_bits",
     "scaled",
     "significant_bits",
     "slopes_of",

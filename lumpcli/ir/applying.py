@@ -27,7 +27,7 @@ def apply(net: Net, quotient: Quotient, jobs: int = 1) -> tuple[Net, Rounding]:
     step = stage("folding", sum(layer.nbytes for layer in net.layers))
 
     def one(layer: Layer, tally: Rounding) -> Layer:
-        applied = _apply_layer(quotient, layer, tally)
+        applied = apply_layer(quotient, layer, tally)
         step.advance(layer.nbytes)
         return applied
 
@@ -39,7 +39,8 @@ def apply(net: Net, quotient: Quotient, jobs: int = 1) -> tuple[Net, Rounding]:
     return replace(net, layers=layers), sum(tallies, start=Rounding())
 
 
-def _apply_layer(quotient: Quotient, layer: Layer, tally: Rounding) -> Layer:
+def apply_layer(quotient: Quotient, layer: Layer, tally: Rounding) -> Layer:
+    """One layer after a reduction of the net; InternalError where its biases have no place."""
     rows = quotient.keep(layer)
     cuts = [quotient.cuts.get(t.source) for t in layer.terms]
     merges = quotient.merges.get(layer.name)

@@ -58,9 +58,8 @@ def compose_and_apply(
     """One joint cut that realises as many of the claims as groups and stored types allow.
 
     `strict`: nothing may be rounded. `needed`: per layer, the features (n,) whose values anybody
-    needs; all of them when not given. `within`: a quotient of weaker claims;
-    nothing is kept that it does not keep. Returned with the net after it, since whether readers can
-    store what is folded shows only there.
+    needs; all when not given. `within`: a quotient of weaker claims; nothing is kept that it does
+    not keep. Returned with the net after it: whether readers can store what is folded shows there.
     """
     by_layer: dict[str, list[Claim]] = {}
     for claim in claims:
@@ -233,8 +232,10 @@ def _cut(keep: Array, table: Table, carrier: Array) -> LayerCut:
         if k >= 0:
             ratio[i] = table.ratio[i] / table.ratio[k]
             offset[i] = table.offset[i] - ratio[i] * table.offset[k]
-    kinds = tuple(table.kind)
-    return LayerCut(keep, carrier, tuple(ratio), tuple(offset), kinds, irrational=table.irrational)
+    # what is added to a multiple of an irrational carrier is irrational too
+    near = table.irrational | set(np.flatnonzero(np.isin(carrier, [*table.irrational])).tolist())
+    told = tuple(ratio), tuple(offset), tuple(table.kind)
+    return LayerCut(keep, carrier, *told, irrational=near)
 
 
 def _unread_cut(layer: Layer, keep: Array) -> LayerCut:

@@ -1,6 +1,5 @@
 """From ONNX to the layered net, as an overlay: the model itself is never changed here."""
 
-from lumpcli.loader.blocks import equal, same_bits
 from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, Use, all_tensors, describe, read_model
 from lumpcli.loader.host import Host, load
 from lumpcli.loader.site import Site
@@ -18,12 +17,10 @@ __all__ = [
     "Weights",
     "all_tensors",
     "describe",
-    "equal",
     "external_file",
     "external_range",
     "load",
     "location_of",
     "read_model",
-    "same_bits",
     "tensor_array",
 ]

@@ -60,17 +60,17 @@ class Graph:
         return [u.node >= 0 for u in self.uses.get(tensor, [])] == [True]
 
 
-def read_model(path: Path) -> tuple[ModelProto, Payloads | None]:
+def read_model(path: Path, whole: bool = False) -> tuple[ModelProto, Payloads | None]:
     """The model in a file, without its external data, and what its placeholders stand for.
 
-    InputError when there is none.
+    `whole`: there are no placeholders. InputError when there is no model.
     """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise InputError(f"{path} is not a regular file, and lumpcli reads it more than once")
         if path.is_file() and not path.stat().st_size:
             raise InputError(f"{path} is empty")
-        model, payloads = read(path)
+        model, payloads = read(path, whole)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:

@@ -57,8 +57,11 @@ def load(
     *,
     folder: str | os.PathLike[str] = ".",
     freeze_initializers: bool = False,
+    whole: bool = False,
 ) -> Host:
     """Read a model from a path, or lay a net over one in memory (external data in `folder`).
+
+    `whole`: large numbers are read into the model, too, and do not stay in its file.
 
     Any valid model goes through: what is not understood is pinned with a reason. Raises
     InputError for what is no model, a broken graph, or missing or short external data.
@@ -68,7 +71,7 @@ def load(
     if not os.fspath(source):
         raise InputError("the name of the model is empty")
     path = Path(source)
-    model, payloads = read_model(path)
+    model, payloads = read_model(path, whole)
     try:
         graph = index(model, (path.parent, path.resolve().parent), payloads)
         return _lay(graph, path, freeze_initializers)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from onnx import NodeProto, helper
 
-from lumpcli.loader.blocks import all_finite
+from lumpcli.ir import all_finite
 from lumpcli.loader.draft import Draft, View
 from lumpcli.loader.graph import Graph
 from lumpcli.loader.shapes import infer

@@ -18,8 +18,8 @@ from lumpcli.analysis import (
     CONSTANT,
     Factor,
     LayerValues,
-    Shift,
     SumOfProducts,
+    Sweep,
     Values,
     factor_of,
     sums_of_products,
@@ -32,6 +32,7 @@ from lumpcli.ir import (
     Net,
     Quotient,
     Rounding,
+    Shift,
     apply,
     take_over,
 )
@@ -43,17 +44,32 @@ _Row = tuple[str, int]  # of a layer
 
 
 @dataclass(frozen=True)
+class Taking:
+    """In a product, the row at a place of one factor takes over others, each times its ratio."""
+
+    product: str
+    side: int
+    place: int
+    others: tuple[int, ...]
+    ratios: tuple[Fraction, ...]
+
+
+Round = tuple[Sweep, tuple[Taking, ...]]  # what was known, and what was done because of it
+
+
+@dataclass(frozen=True)
 class Rewriting:
     """A net in which rows have been merged so that products are zero.
 
     Per layer of products: the merges made for it, by the row that takes over; which products (n,)
-    are zero because of that; how many it has at most if that was of use.
+    are zero because of that; how many it has at most if that was of use. `rounds` tell how it came.
     """
 
     net: Net
     made: Mapping[str, Mapping[_Row, Merge]] = field(default_factory=dict)
     gone: Mapping[str, Array] = field(default_factory=dict)
     widths: Mapping[str, int] = field(default_factory=dict)
+    rounds: tuple[Round, ...] = ()
 
     @property
     def merges(self) -> dict[str, list[Merge]]:
@@ -100,7 +116,7 @@ class _Settings:
 
 def merge_factors(
     net: Net,
-    values: Values,
+    values: Sweep,
     strict: bool = False,
     zeros: bool = True,
     refused: Collection[str] = (),
@@ -127,6 +143,7 @@ def merge_factors(
         made,
         {name: found.merged[name] for name in made},
         {s.name: s.width - s.heads * most[s.name] for s in useful},
+        tuple(found.rounds),
     )
 
 
@@ -162,10 +179,12 @@ class _Search:
     """
 
     def __init__(
-        self, net: Net, values: Values, sums: Sequence[SumOfProducts], settings: _Settings
+        self, net: Net, values: Sweep, sums: Sequence[SumOfProducts], settings: _Settings
     ) -> None:
         self.origin, self.net, self.values = net, net, values
         self.sums, self.settings = sums, settings
+        self.rounds: list[Round] = []
+        self.taken: list[Taking] = []
         self.made: dict[str, dict[_Row, Merge]] = {s.name: {} for s in sums}
         self.merged = {s.name: np.zeros(s.width, bool) for s in sums}
 
@@ -183,6 +202,8 @@ class _Search:
         while idle < 2:
             found = [s for s in self.sums if self._merge(s, multiples, most.get(s.name, s.width))]
             if found:
+                self.rounds.append((self.values, tuple(self.taken)))
+                self.taken = []
                 self.net = _rewritten(self.origin, self.made)
                 self.values = values_of(self.net)
             idle = 0 if found else idle + 1
@@ -206,6 +227,8 @@ class _Search:
                 found = True
                 room[head] -= len(others)
                 self.merged[s.name][[other for other, _ in others]] = True
+                told = tuple(p for p, _ in others), tuple(r for _, r in others)
+                self.taken.append(Taking(s.name, 1 - multiples, place, *told))
                 merge = self._joined(s, factor, place, others)
                 for row in merge.others:
                     self.made[s.name].pop((factor.layer.name, row), None)

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from lumpcli.report.json import Exceeded, Failure, error_json, reduce_json, stats_json, verify_json
+from lumpcli.report.json import (
+    Exceeded,
+    Failure,
+    error_json,
+    proof_json,
+    reduce_json,
+    stats_json,
+    verify_json,
+)
 from lumpcli.report.layout import Look, printable
 from lumpcli.report.text import reduce_text, verify_text
+from lumpcli.report.text_proof import proof_text
 from lumpcli.report.text_stats import stats_line, stats_text
 
 REPORTERS = {
-    "text": {"reduce": reduce_text, "verify": verify_text, "stats": stats_text},
-    "json": {"reduce": reduce_json, "verify": verify_json, "stats": stats_json},
+    "text": {
+        "reduce": reduce_text,
+        "verify": verify_text,
+        "proof": proof_text,
+        "stats": stats_text,
+    },
+    "json": {
+        "reduce": reduce_json,
+        "verify": verify_json,
+        "proof": proof_json,
+        "stats": stats_json,
+    },
 }
 
 __all__ = [
@@ -19,6 +38,8 @@ __all__ = [
     "Look",
     "error_json",
     "printable",
+    "proof_json",
+    "proof_text",
     "reduce_json",
     "reduce_text",
     "stats_json",

@@ -17,13 +17,14 @@ SMALLEST_FILE = 1 << 20  # bytes; smaller ones are not worth it
 SMALLEST_PAYLOAD = 1 << 12  # bytes; more than one number, which stays in the message
 
 
-def read(path: Path) -> tuple[ModelProto, Payloads | None]:
+def read(path: Path, whole: bool = False) -> tuple[ModelProto, Payloads | None]:
     """The model in a file, and what the placeholders in it stand for; None: there are none.
 
-    Raises OSError, and protobuf's DecodeError for what is no message.
+    `whole`: there are none in any case, as for who compares messages. Raises OSError, and
+    protobuf's DecodeError for what is no message.
     """
     with path.open("rb", buffering=0) as file:
-        found = _skeleton(path, file)
+        found = None if whole else _skeleton(path, file)
         content, payloads = found or (file.readall(), None)
     model = ModelProto()
     model.ParseFromString(content)

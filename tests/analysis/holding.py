@@ -8,8 +8,8 @@ from fractions import Fraction
 import numpy as np
 
 from lumpcli.analysis import CONSTANT, LayerValues, Values, values_of
-from lumpcli.analysis.shift import Shift
 from lumpcli.ir import Net, Symmetry
+from lumpcli.ir.shift import Shift
 from tests.computed import evaluate, points
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lumpcli.analysis import LayerValues, columns_of
 from lumpcli.analysis.columns import INSIDE
-from lumpcli.analysis.shift import Shift
+from lumpcli.ir.shift import Shift
 from tests.computed import exactly
 from tests.nets import dense
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 
 from lumpcli.analysis import CONSTANT, LayerValues, Values
-from lumpcli.analysis.shift import Shift
+from lumpcli.ir.shift import Shift
 
 THIRD = Fraction(1, 3)
 

@@ -10,8 +10,8 @@ import pytest
 from lumpcli.analysis import CONSTANT
 from lumpcli.analysis.moved import Sum, gathered, read
 from lumpcli.analysis.numbering import Numbering
-from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.ir import Moments, Symmetry, Term
+from lumpcli.ir.shift import ZERO, Shift
 
 F = Fraction
 LABEL = 0  # of a class that varies

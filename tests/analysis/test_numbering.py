@@ -6,8 +6,8 @@ import pytest
 
 from lumpcli.analysis import CONSTANT
 from lumpcli.analysis.numbering import Numbering
-from lumpcli.analysis.shift import ZERO, Shift
 from lumpcli.ir import Activation
+from lumpcli.ir.shift import ZERO, Shift
 from tests.nets import CLIP, LINEAR, RELU, SIGMOID, SIGN, each
 
 HALF, ONE = Shift(Fraction(1, 2)), Shift(Fraction(1))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from lumpcli.analysis import CONSTANT, LayerValues, columns_of
 from lumpcli.analysis.rows import refine
-from lumpcli.analysis.shift import Shift
 from lumpcli.analysis.stack import Stack
 from lumpcli.ir import Activation, Symmetry
+from lumpcli.ir.shift import Shift
 from tests.analysis.holding import allowed, plain, ratio_of
 from tests.computed import exactly
 from tests.nets import ABS, LINEAR, RELU, SIGMOID, SIGN, TANH, array, dense

@@ -48,6 +48,7 @@ class FakeApi(types.ModuleType):
         self.answers: dict[str, Any] = {
             "reduce": samples.REDUCED,
             "verify": samples.EQUAL,
+            "check_certificate": samples.PROVED,
             "stats": samples.MEASURED,
             "load_inputs": {"x": "an array"},
         }
@@ -66,6 +67,9 @@ class FakeApi(types.ModuleType):
 
     def verify(self, *args: Any, **options: Any) -> Any:
         return self._answer("verify", args, options)
+
+    def check_certificate(self, *args: Any, **options: Any) -> Any:
+        return self._answer("check_certificate", args, options)
 
     def stats(self, *args: Any, **options: Any) -> Any:
         return self._answer("stats", args, options)

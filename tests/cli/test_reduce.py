@@ -21,6 +21,7 @@ DEFAULTS = {
     "check": True,
     "freeze_initializers": False,
     "jobs": None,
+    "certificate": None,
     "settings": None,
 }
 
@@ -44,7 +45,7 @@ def test_every_option_arrives(lump, api):
             "lumping, unread,unread",
         ),
         *("--only", "fc*", "--only", "/head", "--exclude", "x", "--force", "--no-verify"),
-        *("--freeze-initializers", "--seed", "0", "--jobs", "3"),
+        *("--freeze-initializers", "--seed", "0", "--jobs", "3", "--certificate", "c.json"),
     )
     assert ran.code == 0
     (_, _, options) = api.calls[0]
@@ -58,6 +59,7 @@ def test_every_option_arrives(lump, api):
         "check": False,
         "freeze_initializers": True,
         "jobs": 3,
+        "certificate": "c.json",
         "settings": api.Settings(seed=0),
     }
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from lumpcli.report import verify_text
+from lumpcli.report import proof_text, verify_text
 from tests.report import samples
 from tests.report.schema import load, validate
 
@@ -53,3 +55,31 @@ def test_optimize(lump, api):
 def test_it_takes_two_models(lump, api, models):
     ran = lump("verify", *models)
     assert (ran.code, ran.out, api.calls) == (2, "", [])
+
+
+def test_a_certificate_is_checked_and_no_samples_are_drawn(lump, api):
+    ran = lump("verify", "a.onnx", "b.onnx", "--certificate", "c.json")
+    assert api.calls == [("check_certificate", ("a.onnx", "b.onnx", "c.json", None), {})]
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == proof_text(samples.PROVED) + "\n"
+
+
+def test_samples_with_a_certificate_are_asked_for(lump, api):
+    api.answers["check_certificate"] = replace(samples.PROVED, verdict=samples.DIFFERENT)
+    ran = lump("verify", "a.onnx", "b.onnx", "--certificate", "c.json", "--samples", "4")
+    assert api.calls[0][1][3] == api.Settings(samples=4)
+    assert ran.code == 1
+    assert ran.err.startswith("lumpcli: error: proved, but on samples a.onnx and b.onnx are differ")
+
+
+@pytest.mark.parametrize("mode", ["text", "--json", "-q"])
+def test_a_refused_certificate(lump, api, mode):
+    api.answers["check_certificate"] = samples.REFUSED
+    options = [] if mode == "text" else [mode]
+    ran = lump("verify", "a.onnx", "b.onnx", "--certificate", "c.json", *options)
+    assert ran.code == 1
+    assert ran.err == "lumpcli: error: c.json is refused at relu1: row 3 is no multiple of row 2\n"
+    if mode == "--json":
+        document = load(ran.out)
+        validate(document)
+        assert document["status"] == "refused"

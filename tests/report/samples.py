@@ -8,6 +8,7 @@ from lumpcli.results import (
     LayerChange,
     LayerStats,
     OutputComparison,
+    Proof,
     Result,
     Stats,
     Verdict,
@@ -153,4 +154,11 @@ MEASURED = Stats(
     reducible_percent=55.0,
     constant_outputs=(),
     why_not=None,
+)
+
+
+PROVED = Proof("proved", "", "", "", "exact", False, 2, 122, 116, 10, 3, 0)
+REFUSED = Proof(
+    *("refused", "row 3 is no multiple of row 2", "relu1", "fc1.weight", None),
+    *(False, 0, 0, 0, 0, 0, 0),
 )

@@ -157,3 +157,12 @@ def test_names_that_are_no_text_are_refused(tmp_path, name):
     path.write_bytes(content.replace(name, b"\xff" * len(name)))
     with pytest.raises(DecodeError, match="UTF-8"):
         read(path)
+
+
+def test_a_model_may_be_read_whole(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(NESTED)
+    assert read(path)[1] is not None
+    model, payloads = read(path, whole=True)
+    assert payloads is None
+    assert model == ModelProto.FromString(NESTED)

@@ -67,6 +67,8 @@ def _over_features(trace: Trace, left: View | None, right: View | None) -> str |
         if left.split is not right.split:
             return "the features of its operands lie along other axes"
     else:
+        if -1 not in left.axes:
+            return "the features of its operands lie along other axes"
         place = left.axes.index(-1)
         others = [axis for axis in left.axes if axis != -1]
         if -2 not in right.axes or right.axes.index(-2) != place or -2 in others:

@@ -255,6 +255,19 @@ def test_features_of_both_along_axes_that_do_not_meet():
     assert any("lie along other axes" in reason for reason in stays(model))
 
 
+def test_heads_of_both_along_axes_that_do_not_meet():
+    """Of both factors the features of a head lie before the positions, of which there are 3."""
+    nodes, weights = [], {"shape": np.array([0, 0, 2, 3], np.int64)}
+    for name in "qk":
+        weights[f"w{name}"] = np.random.default_rng(0).integers(1, 5, (5, 6)).astype(np.float32)
+        nodes.append(node("MatMul", ["x", f"w{name}"], [name]))
+        nodes.append(node("Reshape", [name, "shape"], [f"{name}_h"]))
+        nodes.append(node("Transpose", [f"{name}_h"], [f"{name}_t"], perm=[0, 2, 3, 1]))
+    nodes.append(node("MatMul", ["q_t", "k_t"], ["y"]))
+    model = build(nodes, weights, inputs={"x": ("N", 3, 5)})
+    assert any("lie along other axes" in reason for reason in stays(model))
+
+
 @pytest.mark.parametrize("tail", ["MatMul", "Reshape", "Slice"])
 def test_values_of_one_head_for_all(tail):
     """MatMul repeats them for each head: what comes out has more features than go in."""

@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumpcli.analysis.shift import ZERO, Shift
+from lumpcli.ir.shift import ZERO, Shift
 
 LAW = settings(max_examples=100, deadline=None, derandomize=True, database=None)
 KNOWN = {1: 0.3, 2: -1.7, 5: 2.0**-40}

@@ -8,8 +8,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from lumpcli.loader import blocks as module
-from lumpcli.loader.blocks import all_finite, blocks, equal, same_bits
+from lumpcli.ir import blocks as module
+from lumpcli.ir.blocks import all_finite, blocks, equal, same_bits
 
 SHAPES = [(), (0,), (1,), (3, 0, 2), (7,), (5, 3), (2, 3, 4), (1, 50), (50, 1), (4, 1, 9)]
 TYPES = ["f4", "f2", "f8", "i8", "u1", ml_dtypes.bfloat16]

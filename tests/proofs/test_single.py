@@ -1,0 +1,126 @@
+"""Facts on layers read feature by feature are those the search finds, derived independently."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from lumpcli.ir import ZERO, Activation, Moments, Shift, Symmetry, Term
+from lumpcli.proofs import CONSTANT, Book, Refused, single
+from tests.nets import each, join, picked, source, times
+
+
+def book(width=4):
+    found = Book()
+    found.facts["x"] = single(found, source("x", width))
+    return found
+
+
+def facts(found, layer):
+    found.facts[layer.name] = single(found, layer)
+    return found.facts[layer.name]
+
+
+def test_a_source_is_unknown():
+    assert book().facts["x"].class_of.tolist() == [0, 1, 2, 3]
+
+
+def test_scales_and_places_are_handed_on():
+    found = facts(book(), each("h", 4, times("x", [1, 2, -1, 0]), bias=[0, 1, 0, 5]))
+    assert [found[i] for i in range(3)] == [(0, 1, ZERO), (1, 2, Shift(Fraction(1))), (2, -1, ZERO)]
+    assert found[3] == (CONSTANT, 0, Shift(Fraction(5)))
+    moved = facts(book(), each("h", 2, picked("x", [3, 1])))
+    assert moved.class_of.tolist() == [3, 1]
+
+
+def test_sums_are_classes_by_what_they_add():
+    found = facts(book(), each("h", 4, "x", picked("x", [1, 0, 3, 2])))
+    assert found.class_of[0] == found.class_of[1] != found.class_of[2] == found.class_of[3]
+
+
+def constants(found):
+    return facts(found, each("c", 4, times("x", [0, 0, 1, 2]), bias=[1, 2, 0, 1]))
+
+
+def moved(symmetry, padded, image=""):
+    return Term("c", None, True, via="pool", symmetry=symmetry, padded=padded, image=image)
+
+
+def test_constants_behind_padding_are_no_constants():
+    found = book()
+    constants(found)
+    inside = facts(found, each("h", 4, moved(Symmetry.LINEAR, True, "8")))
+    assert CONSTANT not in inside.class_of
+    assert inside.class_of[0] == inside.class_of[1]
+    other = facts(found, each("g", 4, moved(Symmetry.LINEAR, True, "9")))
+    assert other.class_of[0] != inside.class_of[0]
+    plain = facts(found, each("f", 4, moved(Symmetry.LINEAR, False)))
+    assert plain.class_of[:2].tolist() == [CONSTANT, CONSTANT]
+
+
+@pytest.mark.parametrize("symmetry", [Symmetry.HOMOGENEOUS, Symmetry.ABSOLUTE, Symmetry.NONE])
+def test_other_functions_of_positions_hand_on_what_they_commute_with(symmetry):
+    found = book(2)
+    facts(found, each("c", 4, picked("x", [0, 0, 0, 1])))
+    facts(found, each("d", 4, times("c", [1, 2, -1, 1])))
+    term = Term("d", None, True, via="pool", symmetry=symmetry)
+    seen = facts(found, each("h", 4, term)).class_of.tolist()
+    assert (seen[0] == seen[1]) == (symmetry is not Symmetry.NONE)
+    assert (seen[0] == seen[2]) == (symmetry is Symmetry.ABSOLUTE)
+    assert seen[3] != seen[0]
+
+
+def test_a_position_made_of_nothing_is_refused():
+    term = picked("x", [[0, -1]], via="unfold")
+    with pytest.raises(Refused, match="made of no feature"):
+        facts(book(), each("h", 1, term))
+
+
+def normalised(variance):
+    moments = Moments(np.zeros(4), np.array(variance), Fraction(0))
+    return each("h", 4, Term("x", None, True, moments=moments))
+
+
+def test_roots_stay_symbols_unless_they_are_rational():
+    found = facts(book(), normalised([4.0, 2.0, 2.0, 1.0]))
+    assert found[0] == (0, Fraction(1, 2), ZERO)
+    assert found.class_of[1] not in (1, found.class_of[2])
+    with pytest.raises(Refused, match="variance is not positive"):
+        facts(book(), normalised([-1.0, 1.0, 1.0, 1.0]))
+
+
+def test_products_know_ratios_zeros_and_constants():
+    found = book()
+    constants(found)
+    facts(found, each("d", 4, times("x", [3, 0, 2, 2])))
+    product = facts(found, join("h", 4, "d", "c"))
+    assert product[0] == (0, 3, ZERO)
+    assert product[1] == (CONSTANT, 0, ZERO)
+    assert product.class_of[2] != product.class_of[3]
+
+
+def test_operands_are_single_features():
+    found = book()
+    term = Term("x", None, True, select=np.array([[0, 1]]), via="unfold")
+    facts(found, each("s", 1, term))
+    with pytest.raises(Refused, match="not one feature"):
+        facts(found, join("h", 1, picked("x", [-1]), picked("x", [0])))
+
+
+def test_the_largest_of_equal_ones_and_of_numbers():
+    found = book()
+    constants(found)
+    largest = facts(found, join("h", 2, picked("c", [0, 2]), picked("c", [1, 2]), function="Max"))
+    assert largest[0] == (CONSTANT, 0, Shift(Fraction(2)))
+    assert largest[1] == (2, 1, ZERO)
+    other = facts(found, join("g", 2, picked("x", [0, 1]), picked("x", [1, 0]), function="Sub"))
+    assert other.class_of[0] != other.class_of[1]
+
+
+def test_prelu_slopes_are_part_of_the_definition():
+    act = Activation("PRelu", (), np.array([0.5, 0.5, 0.25, 0.5], np.float32))
+    terms = (picked("x", [0, 0, 0, 1]), picked("x", [1, 1, 1, 0]))
+    seen = facts(book(), each("h", 4, *terms, act=act)).class_of.tolist()
+    assert seen[0] == seen[1] == seen[3] != seen[2]
