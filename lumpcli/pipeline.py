@@ -15,7 +15,7 @@ from lumpcli.analysis import (
     values_of,
 )
 from lumpcli.errors import UsageError
-from lumpcli.ir import Net, Quotient, Rounding, apply, compose_and_apply, groups
+from lumpcli.ir import Net, Quotient, Rounding, apply, compose, groups
 from lumpcli.passes import PASSES, Rewriting, Round, merge_factors
 
 
@@ -91,9 +91,7 @@ def _plan(
         claims += rewriting.claims(values)
         needed = {name: liveness.needed[name] | liveness.carried[name] for name in liveness.needed}
         strict = grants.level == "strict"
-        smaller, reduced, rounding = compose_and_apply(
-            planned, claims, strict, needed, quotient, jobs
-        )
+        smaller, reduced, rounding = compose(planned, claims, strict, needed, quotient, jobs)
         if smaller.fixed or smaller.whole - declined.keys():
             # what cannot be moved into readers has to be right where it is: more is needed
             declined |= {name: smaller.declined[name] for name in smaller.whole}

@@ -3,7 +3,7 @@
 from lumpcli.ir.activation import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
 from lumpcli.ir.applying import apply, apply_layer
 from lumpcli.ir.blocks import all_finite, same_bits
-from lumpcli.ir.compose import compose, compose_and_apply
+from lumpcli.ir.compose import compose
 from lumpcli.ir.exact import (
     Array,
     Exact,
@@ -63,7 +63,6 @@ __all__ = [
     "by_rows",
     "clip",
     "compose",
-    "compose_and_apply",
     "difference",
     "factors_of",
     "fold",

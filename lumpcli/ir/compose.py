@@ -42,17 +42,6 @@ def compose(
     strict: bool = False,
     needed: Mapping[str, Array] | None = None,
     within: Quotient | None = None,
-) -> Quotient:
-    """The quotient of `compose_and_apply`, for those who need no more."""
-    return compose_and_apply(net, claims, strict, needed, within)[0]
-
-
-def compose_and_apply(
-    net: Net,
-    claims: Sequence[Claim],
-    strict: bool = False,
-    needed: Mapping[str, Array] | None = None,
-    within: Quotient | None = None,
     jobs: int = 1,
 ) -> tuple[Quotient, Net, Rounding]:
     """One joint cut that realises as many of the claims as groups and stored types allow.

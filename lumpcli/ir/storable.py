@@ -100,16 +100,22 @@ class Storage:
             if fits:
                 continue
             table.declined = _ROUNDED if self.strict else _OVERFLOW
-            parts: list[list[int]] = [[i] for i in members] if len(members) == 2 else []
-            for i in members if not parts else ():
-                for part in parts:
-                    if self.best_carrier(table, [*part, i], [*part, i])[1] < np.inf:
-                        part.append(i)
-                        break
-                else:
-                    parts.append([i])
-            for part in parts[1:]:
+            for part in self._parts(table, members)[1:]:
                 table.part(part)
+
+    def _parts(self, table: Table, members: list[int]) -> list[list[int]]:
+        """A class that cannot be stored as a whole in few parts that can."""
+        if len(members) == 2:
+            return [[i] for i in members]
+        parts: list[list[int]] = []
+        for i in members:
+            for part in parts:
+                if self.best_carrier(table, [*part, i], [*part, i])[1] < np.inf:
+                    part.append(i)
+                    break
+            else:
+                parts.append([i])
+        return parts
 
     def _fit(self, table: Table, classes: list[list[int]]) -> list[bool]:
         """Whether each class has some carrier with which all readers can store what is folded."""

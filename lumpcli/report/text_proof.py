@@ -6,7 +6,7 @@ from lumpcli.report.layout import PLAIN, Look, labelled, plural, printable
 from lumpcli.report.text import verify_text
 from lumpcli.results import Proof
 
-_BESIDES = "numpy, the ONNX parser, and lumpcli's reading of the graph (docs/certificates.md)"
+_BESIDES = "numpy, the ONNX parser, lumpcli's reading of the graph and its arithmetic"
 
 
 def proof_text(proof: Proof, look: Look = PLAIN) -> str:
@@ -20,8 +20,9 @@ def proof_text(proof: Proof, look: Look = PLAIN) -> str:
         return "\n".join(lines)
     lines = [labelled(look, "proved", _promise(proof), "green")]
     went = f"{plural(proof.features, 'feature')} of {plural(proof.layers, 'layer')} went"
-    stated = f"{plural(proof.facts, 'fact')} stated and checked; all else in the models is equal"
+    stated = f"{plural(proof.facts, 'fact')} stated and checked"
     lines.append(labelled(look, "", f"{went}; {stated}"))
+    lines.append(labelled(look, "", "all else is equal, but for shapes noted of inner tensors"))
     if proof.irrational:
         told = plural(proof.irrational, "irrational constant")
         lines.append(labelled(look, "", f"{told} taken to float64, which is rounding too"))

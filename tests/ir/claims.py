@@ -35,7 +35,7 @@ def unread(layer, features, offset=None):
 
 def check(made, claims, strict=False):
     """The quotient of true claims; it and the net after it compute what the net did."""
-    quotient = compose(made, claims, strict)
+    quotient = compose(made, claims, strict)[0]
     rng = np.random.default_rng(0)
     assert agree(made, quotient, rng)
     reduced, tally = apply(made, quotient)

@@ -160,7 +160,7 @@ def test_claims_on_random_nets_leave_valid_cuts(seed):
                 ratio = [int(r) for r in rng.choice([1, 2, -1], len(some))]
                 classes = rng.integers(-1, 2, len(some)).tolist()
                 claims.append(claim(layer.name, some, classes, ratio))
-    quotient = compose(made, claims)
+    quotient = compose(made, claims)[0]
     for group in groups(made):
         kept = group.kept((layer, quotient.keep(layer)) for layer in group.layers)
         assert kept[group.forced].all()

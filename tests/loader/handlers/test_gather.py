@@ -11,24 +11,10 @@ from lumpcli.loader import load
 from tests.evaluate import disagreements
 from tests.loader.checks import misread, same_outputs, shrinks, stays, widths
 from tests.loader.images import through
-from tests.models import around, build, info, node, planted, weight
+from tests.loader.ranges import BIAS, GEMM, ROWS, of_features
+from tests.models import around, build, info, node, weight
 
-ROWS, BIAS = planted()
-GEMM = node("Gemm", ["x", "w", "b"], ["p"], transB=1)
 MOST = np.iinfo(np.int64).max
-
-
-def _of_features(*nodes, extra=None, columns=6, **options):
-    """p has the six planted features; the nodes make h of them, Relu r, and a matrix y."""
-    across = np.arange(1, 3 * columns + 1, dtype="f4").reshape(columns, 3)
-    tail = [node("Relu", ["h"], ["r"]), node("MatMul", ["r", "v"], ["y"])]
-    weights = {"w": ROWS, "b": BIAS, "v": across, **(extra or {})}
-    return build([GEMM, *nodes, *tail], weights, **options)
-
-
-def _swapped(first, second):
-    """The parts of p, in the other order."""
-    return [node("Concat", [second, first], ["h"], axis=1)]
 
 
 @pytest.mark.parametrize("axis", [1, -1])
@@ -36,10 +22,10 @@ def test_gather_of_features(axis):
     """In another order, and some twice: places are given anew."""
     layer = node("Gather", ["p", "places"], ["h"], axis=axis)
     extra = {"places": np.array([5, 0, 1, 4, 3, 2])}
-    reduced = shrinks(_of_features(layer, extra=extra), ("p", "h"))
+    reduced = shrinks(of_features(layer, extra=extra), ("p", "h"))
     assert weight(reduced, "places").tolist() == [3, 0, 2, 1]
     extra = {"places": np.array([0, 0, 3, 3, -1, -2])}
-    model = _of_features(layer, extra=extra)
+    model = of_features(layer, extra=extra)
     reduced = reduce(model).model
     same_outputs(model, reduced)
     assert widths(load(reduced).net)["p"] == 4
@@ -48,7 +34,7 @@ def test_gather_of_features(axis):
 def test_indices_stay_when_nothing_goes():
     layer = node("Gather", ["p", "places"], ["h"], axis=1)
     extra = {"places": np.array([0, -1, 3]), "w": np.eye(6, 5, dtype="f4")}
-    model = _of_features(layer, extra=extra, columns=3)
+    model = of_features(layer, extra=extra, columns=3)
     model.graph.output.append(info("p", None))
     stays(model)
 
@@ -90,7 +76,7 @@ def test_indices_that_are_computed():
 def test_features_taken_in_another_shape_are_declined(places):
     layer = node("Gather", ["p", "places"], ["h"], axis=1)
     columns = {0: 6, 1: 2, 2: 3}[np.ndim(places)]
-    model = _of_features(layer, extra={"places": np.array(places)}, columns=columns)
+    model = of_features(layer, extra={"places": np.array(places)}, columns=columns)
     runs = np.ndim(places) == 2
     assert any(r.startswith("Gather 'h' (it takes") for r in stays(model, runs=runs))
 

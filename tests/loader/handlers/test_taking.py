@@ -9,24 +9,10 @@ from lumpcli.api import reduce
 from lumpcli.loader import load
 from tests.loader.checks import same_outputs, shrinks, stays, widths
 from tests.loader.images import through
-from tests.models import build, info, node, planted, reader, weight
+from tests.loader.ranges import BIAS, GEMM, ROWS, of_features, swapped
+from tests.models import build, info, node, reader, weight
 
-ROWS, BIAS = planted()
-GEMM = node("Gemm", ["x", "w", "b"], ["p"], transB=1)
 MOST = np.iinfo(np.int64).max
-
-
-def _of_features(*nodes, extra=None, columns=6, **options):
-    """p has the six planted features; the nodes make h of them, Relu r, and a matrix y."""
-    across = np.arange(1, 3 * columns + 1, dtype="f4").reshape(columns, 3)
-    tail = [node("Relu", ["h"], ["r"]), node("MatMul", ["r", "v"], ["y"])]
-    weights = {"w": ROWS, "b": BIAS, "v": across, **(extra or {})}
-    return build([GEMM, *nodes, *tail], weights, **options)
-
-
-def _swapped(first, second):
-    """The parts of p, in the other order."""
-    return [node("Concat", [second, first], ["h"], axis=1)]
 
 
 # --- Split
@@ -49,7 +35,7 @@ def _split(sizes, opset, outputs=("a", "c"), axis=1, tensor="p"):
 def test_split_of_features(opset, sizes, after, axis):
     """Each part keeps what is left of it; the sizes say so."""
     layer, extra = _split(sizes, opset, axis=axis)
-    model = _of_features(layer, *_swapped("a", "c"), extra=extra, opset=opset)
+    model = of_features(layer, *swapped("a", "c"), extra=extra, opset=opset)
     reduced = shrinks(model, ("p", "h"))
     found = widths(load(reduced).net)
     assert [found["a"], found["c"]] == after
@@ -62,11 +48,11 @@ def test_split_into_equal_parts(opset):
     """The file states no sizes: as many features go from each part."""
     rows, bias = ROWS[[0, 0, 2, 4, 4, 5]], BIAS[[0, 0, 2, 4, 4, 5]]
     layer, _ = _split(None, opset)
-    model = _of_features(layer, *_swapped("a", "c"), extra={"w": rows, "b": bias}, opset=opset)
+    model = of_features(layer, *swapped("a", "c"), extra={"w": rows, "b": bias}, opset=opset)
     reduced = shrinks(model, ("p", "h"))
     assert widths(load(reduced).net)["a"] == 2
     uneven, _ = _split(None, opset)
-    model = _of_features(uneven, *_swapped("a", "c"), opset=opset)  # 1 and 3 go: both in one part
+    model = of_features(uneven, *swapped("a", "c"), opset=opset)  # 1 and 3 go: both in one part
     found = widths(load(reduce(model).model).net)
     assert found["a"] == found["c"]
     same_outputs(model, reduce(model).model)
@@ -75,13 +61,13 @@ def test_split_into_equal_parts(opset):
 def test_split_into_parts_of_unequal_size_is_declined():
     layer, _ = _split(None, 18, outputs=("a", "c", "d", "e"))
     tail = node("Concat", ["a", "c", "d", "e"], ["h"], axis=1)
-    model = _of_features(layer, tail, opset=18)
+    model = of_features(layer, tail, opset=18)
     assert "Split 'a' (its parts are not of one size)" in stays(model, runs=False)
 
 
 def test_a_part_that_nobody_needs_keeps_one_feature():
     layer, extra = _split([2, 4], 13)
-    model = _of_features(layer, node("Identity", ["c"], ["h"]), extra=extra, columns=4)
+    model = of_features(layer, node("Identity", ["c"], ["h"]), extra=extra, columns=4)
     reduced = reduce(model).model
     assert weight(reduced, "sizes").tolist() == [1, 3]
     same_outputs(model, reduced)
@@ -90,7 +76,7 @@ def test_a_part_that_nobody_needs_keeps_one_feature():
 def test_a_part_that_is_a_graph_output_stays():
     """Features 0 and 1 stay in part a; 3, of which 2 is a half, may go."""
     layer, extra = _split([2, 4], 13)
-    model = _of_features(layer, *_swapped("a", "c"), extra=extra, outputs=["y", "a"])
+    model = of_features(layer, *swapped("a", "c"), extra=extra, outputs=["y", "a"])
     reduced = shrinks(model, ("p",), after=5)
     assert weight(reduced, "sizes").tolist() == [2, 3]
 
@@ -112,11 +98,11 @@ def test_equal_parts_of_positions_are_told_apart():
 
 def test_sizes_that_do_not_fit_are_declined():
     layer, extra = _split([2, 5], 13)
-    model = _of_features(layer, *_swapped("a", "c"), extra=extra)
+    model = of_features(layer, *swapped("a", "c"), extra=extra)
     assert "Split 'a' (its sizes do not fit)" in stays(model, runs=False)
     layer, _ = _split([2, 4], 13)
     inputs = {"x": ("N", 5), "sizes": (2,)}
-    model = _of_features(layer, *_swapped("a", "c"), inputs=inputs)
+    model = of_features(layer, *swapped("a", "c"), inputs=inputs)
     model.graph.input[1].type.tensor_type.elem_type = 7
     assert "Split 'a' (its sizes are not constant)" in stays(model, runs=False)
 
@@ -156,7 +142,7 @@ def test_slice_of_features(opset, start, stop):
     """The limits move to where the features are then; 0 stands for 1, and 2 for 3."""
     layer, extra = _slice(start, stop, opset)
     columns = len(range(6)[start:stop])
-    model = _of_features(
+    model = of_features(
         layer,
         node("MatMul", ["p", "k"], ["z"]),
         extra={**extra, "k": reader()},
@@ -174,7 +160,7 @@ def test_the_limits_of_a_slice_stay_when_nothing_goes():
     for start, stop in ((-4, MOST), (-2, 6), (0, 100), (-100, 3)):
         layer, extra = _slice(start, stop)
         columns = len(range(6)[start:stop])
-        model = _of_features(layer, extra={**extra, "w": np.eye(6, 5, dtype="f4")}, columns=columns)
+        model = of_features(layer, extra={**extra, "w": np.eye(6, 5, dtype="f4")}, columns=columns)
         model.graph.output.append(info("p", None))
         stays(model)
 
@@ -184,10 +170,10 @@ def test_slices_that_share_a_limit():
     nodes = [
         node("Slice", ["p", "zero", "two", "one"], ["a"]),
         node("Slice", ["p", "two", "six", "one"], ["c"]),
-        *_swapped("a", "c"),
+        *swapped("a", "c"),
     ]
     extra = {n: np.array([k]) for n, k in (("zero", 0), ("one", 1), ("two", 2), ("six", 6))}
-    reduced = shrinks(_of_features(*nodes, extra=extra), ("p", "h"))
+    reduced = shrinks(of_features(*nodes, extra=extra), ("p", "h"))
     assert weight(reduced, "one").tolist() == [1]
 
 
@@ -202,7 +188,7 @@ def test_slice_of_positions(axis, step):
 def test_default_axes_of_a_slice():
     """Batch and features, when nothing else is said."""
     extra = {"start": np.array([0, 2]), "stop": np.array([2, 6])}
-    model = _of_features(node("Slice", ["p", "start", "stop"], ["h"]), extra=extra, columns=4)
+    model = of_features(node("Slice", ["p", "start", "stop"], ["h"]), extra=extra, columns=4)
     wanted = "Slice 'h' (it takes some of the features, and of the positions)"
     assert wanted in stays(model)
 
@@ -211,14 +197,14 @@ def test_default_axes_of_a_slice():
 def test_every_other_feature_is_declined(step):
     start, stop = (0, 6) if step == 2 else (5, -MOST)
     layer, extra = _slice(start, stop, step=step)
-    model = _of_features(layer, extra=extra, columns=3 if step == 2 else 6)
+    model = of_features(layer, extra=extra, columns=3 if step == 2 else 6)
     assert "Slice 'h' (it takes every other feature)" in stays(model)
 
 
 def test_limits_that_are_computed_are_declined():
     layer, _ = _slice(0, 4)
     inputs = {"x": ("N", 5), "h_start": (1,), "h_stop": (1,), "h_axis": (1,)}
-    model = _of_features(layer, inputs=inputs, columns=4)
+    model = of_features(layer, inputs=inputs, columns=4)
     for entry in model.graph.input[1:]:
         entry.type.tensor_type.elem_type = 7
     assert "Slice 'h' (its limits are not constant)" in stays(model, runs=False)
