@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -12,6 +12,8 @@ from lumpcli.analysis.columns import Columns, columns_of
 from lumpcli.analysis.facts import CONSTANT, ONE, LayerValues
 from lumpcli.analysis.numbering import Fact, Numbering
 from lumpcli.analysis.rows import Leads, Rows, refine
+from lumpcli.analysis.siblings import Earlier, Part, Siblings, parts_of, slopes
+from lumpcli.analysis.signs import phases, row_ranges, tell_values
 from lumpcli.analysis.stack import Stack
 from lumpcli.ir import ZERO, Array, Layer, Shift, Symmetry
 
@@ -29,32 +31,25 @@ class _Anchor:
 
 @dataclass(frozen=True)
 class Search:
-    """A search for multiples: folded columns, partition of the rows, labels of earlier layers."""
+    """A search for multiples among the parts of a layer.
 
-    columns: Columns
+    `rows` is the partition, `settled` are the labels of earlier layers' rows.
+    """
+
+    layer: Layer
+    parts: Sequence[Part]
     rows: Rows
     settled: Collection[int]
 
-
-@dataclass
-class _Siblings:
-    """Rows of earlier layers, found by the classes they read."""
-
-    parts: list[tuple[Columns, Array]] = field(default_factory=list)
-    readers: dict[int, list[int]] = field(default_factory=dict)  # of a class: places in `parts`
-
-    def add(self, columns: Columns, rows: Array) -> None:
-        """Remember rows of one layer."""
-        for label in np.unique(columns.classes).tolist():
-            self.readers.setdefault(label, []).append(len(self.parts))
-        self.parts.append((columns, rows))
-
-    def near(self, columns: Columns) -> list[tuple[Columns, Array]]:
-        """Those that read a class in common with a layer: no others can be multiples."""
-        found: set[int] = set()
-        for label in np.unique(columns.classes).tolist():
-            found.update(self.readers.get(label, ()))
-        return [self.parts[place] for place in sorted(found)]
+    def loosened(self, loosen: Loosen) -> Rows:
+        """The partition when rows may be merged that are not exactly proportional."""
+        rows = self.rows
+        for part in self.parts:
+            others = np.ones(self.layer.width, bool)
+            others[part.rows] = False
+            settled = {*self.settled, *self.rows.label[others].tolist()}
+            rows = loosen(part.columns, rows, settled)
+        return rows
 
 
 @dataclass
@@ -67,56 +62,70 @@ class Dense:
 
     numbering: Numbering
     loosen: Loosen | None
-    siblings: dict[Hashable, _Siblings] = field(default_factory=dict)
+    siblings: dict[Hashable, Siblings] = field(default_factory=dict)
     searches: dict[str, Search] = field(default_factory=dict)
 
     def facts(self, layer: Layer) -> LayerValues:
         """The facts on a dense layer's features."""
         columns = columns_of(layer, self.numbering.layers)
-        earlier = self.siblings.setdefault(_way_of_reading(layer), _Siblings())
-        near = earlier.near(columns)
-        if near:
-            stack = Stack((*near, (columns, np.arange(layer.width))))
-            both = refine(stack, layer.symmetry)
-            anchors = self._anchors(both, near)
-            rows = _last(both, layer.width)
-        else:
-            rows, anchors = refine(columns, layer.symmetry), {}
+        ends = row_ranges(columns, self.numbering.ranges)
+        phase = phases(layer, *ends)
+        parts = parts_of(columns, phase)
+        found = [self._searched(part) for part in parts]
+        rows, anchors = together(layer, parts, found)
         exact = rows.label
-        self.searches[layer.name] = Search(columns, rows, anchors.keys())
+        search = self.searches[layer.name] = Search(layer, parts, rows, anchors.keys())
         if self.loosen is not None:
-            rows = self.loosen(columns, rows, anchors)
-        facts, first_rows = self._assign(columns, rows, anchors)
-        # the weights of a class that was loosened are no longer those of its first row
-        loosened = set(rows.label[rows.label != exact].tolist())
-        first_rows = [i for i in first_rows if int(rows.label[i]) not in loosened]
-        if first_rows:
-            earlier.add(columns, np.array(first_rows))
-        return facts
+            rows = search.loosened(self.loosen)
+        facts = _Scattered(layer.width, Fraction(0))
+        for part in parts:
+            own = rows if len(part.rows) == layer.width else rows.chosen(part.rows)
+            values, first, numbers = self._assign(part, own, anchors)
+            new = part.rows[first]
+            tell_values(self.numbering.ranges, part.layer, numbers, new, *(e[new] for e in ends))
+            # the weights of a class that was loosened are no longer those of its first row
+            loosened = own.label[own.label != exact[part.rows]]
+            first = first[~np.isin(own.label[first], loosened)]
+            if len(first):
+                siblings = self.siblings.setdefault(part.way_of_reading, Siblings())
+                alone = Part(part.columns, part.rows[first])
+                siblings.add(Earlier(alone, values.chosen(first)))
+            facts.put(part.rows, values, slopes(layer, phase) if part.linear else {})
+        return facts.values(phase)
 
-    def _anchors(self, rows: Rows, parts: list[tuple[Columns, Array]]) -> dict[int, _Anchor]:
+    def _searched(self, part: Part) -> tuple[Rows, dict[int, _Anchor]]:
+        """The partition of a part's rows, and what is known of labels from earlier layers."""
+        earlier = self.siblings.get(part.way_of_reading, Siblings()).near(part.columns)
+        if not earlier:
+            return refine(part.folded, part.layer.symmetry), {}
+        stack = Stack((*(e.part.stacked for e in earlier), part.stacked))
+        both = refine(stack, part.layer.symmetry)
+        before = len(both.label) - len(part.rows)
+        return both.chosen(np.arange(before, len(both.label))), self._anchors(both, earlier)
+
+    def _anchors(self, rows: Rows, earlier: list[Earlier]) -> dict[int, _Anchor]:
         """The earlier rows, first of all equal ones, with which later rows share a label."""
-        before = sum(len(chosen) for _, chosen in parts)
+        before = sum(len(e.part.rows) for e in earlier)
         wanted = np.isin(rows.label[:before], rows.label[before:])
         found: dict[int, _Anchor] = {}
         begin = 0
-        for columns, chosen in parts:
-            facts = self.numbering.layers[columns.layer.name]
-            places = begin + np.flatnonzero(wanted[begin : begin + len(chosen)])
-            own = chosen[places - begin]
-            linear = columns.layer.symmetry is Symmetry.LINEAR
-            biases = _biases(columns, own) if linear else [ZERO] * len(own)
-            for place, i, bias in zip(places.tolist(), own.tolist(), biases, strict=True):
-                fact = (int(facts.class_of[i]), facts.ratio[i], facts.offset[i])
-                found.setdefault(int(rows.label[place]), _Anchor(fact, rows.lead[place], bias))
-            begin += len(chosen)
+        for e in earlier:
+            own = np.flatnonzero(wanted[begin : begin + len(e.part.rows)])
+            biases = [ZERO] * len(own)
+            if e.part.linear:
+                biases = _biases(e.part.columns, e.part.rows[own])
+            for k, bias in zip(own.tolist(), biases, strict=True):
+                place = begin + k
+                anchor = _Anchor(e.facts.fact(k), rows.lead[place], bias)
+                found.setdefault(int(rows.label[place]), anchor)
+            begin += len(e.part.rows)
         return found
 
     def _assign(
-        self, columns: Columns, rows: Rows, anchors: dict[int, _Anchor]
-    ) -> tuple[LayerValues, list[int]]:
-        """The facts, and the first row of every class that is new."""
-        n, passes = columns.width, _passes_on(columns.layer)
+        self, part: Part, rows: Rows, anchors: dict[int, _Anchor]
+    ) -> tuple[LayerValues, Array, Array]:
+        """The facts on a part, the first row of every class that is new, and those classes."""
+        n, passes = len(part.rows), _passes_on(part.layer)
         _, first, counts = np.unique(rows.label, return_index=True, return_counts=True)
         order = np.argsort(first)
         first, counts = first[order], counts[order]
@@ -126,22 +135,21 @@ class Dense:
         new = ~known & (rows.entries[first] > 0) & ~single[first]
         numbers = np.full(len(first), CONSTANT)
         numbers[new] = self.numbering.fresh(int(new.sum())) + np.arange(int(new.sum()))
-        class_of = np.full(n, CONSTANT)
-        ratio, offset = [ONE] * n, [ZERO] * n
+        facts = _Scattered(n)
         alone = new & (counts == 1)
-        class_of[first[alone]] = numbers[alone]
+        facts.class_of[first[alone]] = numbers[alone]
         rest = np.flatnonzero(~alone)
         every = _members(rows.label, first[rest])
         for number, members in zip(numbers[rest].tolist(), every, strict=True):
             anchor = anchors.get(int(rows.label[members[0]]))
-            facts = self._of_class(columns, rows, members, anchor, number, passes)
-            for i, fact in zip(members.tolist(), facts, strict=True):
-                class_of[i], ratio[i], offset[i] = fact
-        return LayerValues(class_of, tuple(ratio), tuple(offset)), first[new].tolist()
+            of_class = self._of_class(part, rows, members, anchor, number, passes)
+            for i, fact in zip(members.tolist(), of_class, strict=True):
+                facts.class_of[i], facts.ratio[i], facts.offset[i] = fact
+        return facts.values(), first[new], numbers[new]
 
     def _of_class(
         self,
-        columns: Columns,
+        part: Part,
         rows: Rows,
         members: Array,
         anchor: _Anchor | None,
@@ -149,15 +157,16 @@ class Dense:
         passes: bool,
     ) -> list[Fact]:
         """The facts on rows that are multiples of one another, and of an earlier one if any."""
-        layer, first = columns.layer, int(members[0])
-        linear = layer.symmetry is Symmetry.LINEAR
+        first = int(members[0])
         constant, passed = rows.entries[first] == 0, passes and first in rows.single
-        if not (constant or passed or linear):
-            return _multiples(layer.symmetry, rows.lead, members, anchor, number)
+        if not (constant or passed or part.linear):
+            return _multiples(part.layer.symmetry, rows.lead, members, anchor, number)
         facts: list[Fact] = []
-        for i, bias in zip(members.tolist(), _biases(columns, members), strict=True):
+        places = part.rows[members]
+        biases = _biases(part.columns, places)
+        for i, place, bias in zip(members.tolist(), places.tolist(), biases, strict=True):
             if constant:
-                facts.append(self.numbering.constant(layer, i, bias))
+                facts.append(self.numbering.constant(part.layer, place, bias))
             elif passed:
                 facts.append((*rows.single[i], bias))
             else:
@@ -167,6 +176,51 @@ class Dense:
                 ratio = rows.lead[i] / anchor.lead
                 facts.append((label, ratio * scale, shift * ratio + (bias - anchor.bias * ratio)))
         return facts
+
+
+class _Scattered:
+    """Facts on the features of a layer, put in their places; constants that are 0 at first."""
+
+    def __init__(self, width: int, ratio: Fraction = ONE) -> None:
+        self.class_of = np.full(width, CONSTANT)
+        self.ratio = [ratio] * width
+        self.offset: list[Shift] = [ZERO] * width
+
+    def put(self, places: Array, facts: LayerValues, factors: Mapping[int, Fraction]) -> None:
+        """Facts on what some features (k,) are before they are multiplied by `factors`."""
+        self.class_of[places] = facts.class_of
+        for k, i in enumerate(places.tolist()):
+            factor = factors.get(i, ONE)
+            whole = factor is ONE or factor == 1
+            self.ratio[i] = facts.ratio[k] if whole else facts.ratio[k] * factor
+            self.offset[i] = facts.offset[k] if whole else facts.offset[k] * factor
+
+    def values(self, phase: Array | None = None) -> LayerValues:
+        """The facts."""
+        return LayerValues(self.class_of, tuple(self.ratio), tuple(self.offset), phase)
+
+
+def together(
+    layer: Layer, parts: list[Part], found: list[tuple[Rows, dict[int, _Anchor]]]
+) -> tuple[Rows, dict[int, _Anchor]]:
+    """The partitions of a layer's parts as one; rows in no part are alone in their classes."""
+    if len(parts) == 1 and len(parts[0].rows) == layer.width:
+        return found[0]
+    label, entries = np.full(layer.width, -1), np.zeros(layer.width, np.int64)
+    lead = Leads(layer.symmetry, layer.width)
+    single: dict[int, tuple[int, Fraction]] = {}
+    anchors: dict[int, _Anchor] = {}
+    begin = 0
+    for part, (rows, known) in zip(parts, found, strict=True):
+        label[part.rows] = rows.label + begin
+        anchors |= {old + begin: anchor for old, anchor in known.items()}
+        begin += int(rows.label.max()) + 1
+        lead.put(part.rows, rows.lead)
+        entries[part.rows] = rows.entries
+        single |= {int(part.rows[k]): found for k, found in rows.single.items()}
+    alone = label < 0
+    label[alone] = begin + np.arange(int(alone.sum()))
+    return Rows(label, lead, entries, single), anchors
 
 
 def _multiples(
@@ -207,25 +261,6 @@ def _biases(columns: Columns, rows: Array) -> list[Shift]:
 def _passes_on(layer: Layer) -> bool:
     """Whether a row with one weight is a multiple of what it reads, at the same position."""
     return all(t.taps == 1 and not t.padded and not t.via for t in layer.terms)
-
-
-def _way_of_reading(layer: Layer) -> Hashable:
-    """Equal for layers whose folded rows mean the same when they are equal."""
-    kernels = {
-        (t.weight.shape[2:], t.padded, t.via, t.image if t.padded else "")
-        for t in layer.terms
-        if t.weight is not None
-    }
-    if len(kernels) > 1:  # a tap then is not the same for all its sources
-        return layer.name
-    return layer.activation.name, *kernels
-
-
-def _last(rows: Rows, width: int) -> Rows:
-    """The facts of refinement on the last rows of a stack."""
-    before = len(rows.label) - width
-    single = {i - before: s for i, s in rows.single.items() if i >= before}
-    return Rows(rows.label[before:], rows.lead.part(before), rows.entries[before:], single)
 
 
 def _members(label: Array, firsts: Array) -> list[Array]:

@@ -19,11 +19,28 @@ INSIDE = -2  # the class of "one inside the image": what a constant is behind a 
 
 @dataclass(frozen=True)
 class LayerValues:
-    """Facts on one layer's features, exact: class, ratio (0: a constant) and offset, (n,) each."""
+    """Facts on one layer's features, exact: class, ratio (0: a constant) and offset, (n,) each.
+
+    `phase` (n,): where its activation is known to be linear, z >= 0 (1) or z <= 0 (-1) always.
+    """
 
     class_of: Array
     ratio: tuple[Fraction, ...]
     offset: tuple[Shift, ...]
+    phase: Array | None = None
+
+    def fact(self, feature: int) -> tuple[int, Fraction, Shift]:
+        """Class, ratio and offset of one feature."""
+        return int(self.class_of[feature]), self.ratio[feature], self.offset[feature]
+
+    def chosen(self, features: Array) -> LayerValues:
+        """The same of some features, in their order."""
+        some = features.tolist()
+        return LayerValues(
+            self.class_of[features],
+            tuple(self.ratio[i] for i in some),
+            tuple(self.offset[i] for i in some),
+        )
 
     @cached_property
     def shifted(self) -> Array:

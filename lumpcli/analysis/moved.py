@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from lumpcli.analysis.facts import CONSTANT, INSIDE, ONE
 from lumpcli.analysis.numbering import Fact, Numbering
-from lumpcli.ir import ZERO, Shift, Symmetry, Term
+from lumpcli.ir import EVERYTHING, ZERO, Interval, Shift, Symmetry, Term, hull, sum_range
 
 
 @dataclass
@@ -58,17 +58,26 @@ def gathered(numbering: Numbering, term: Term, facts: Sequence[Fact]) -> Sum:
 def _moved(numbering: Numbering, term: Term, way: Hashable, fact: Fact) -> Sum:
     """A function of the positions: linear ones know sums, others know ratios, the rest nothing."""
     label, ratio, offset = fact
+
+    def known(some: int, multiple: Fraction = ONE, plus: Fraction = ZERO.rational) -> Interval:
+        if not term.hull:
+            return EVERYTHING
+        read = sum_range([(multiple, numbering.ranges.interval(some))], plus)
+        return hull(read) if term.padded else read
+
     if term.symmetry is Symmetry.LINEAR:
         found = Sum()
         if label != CONSTANT:
-            found.add(numbering.number(("moved", way, label)), ratio)
+            found.add(numbering.number(("moved", way, label), known(label)), ratio)
         if not term.padded:
             found.bias = offset
             return found
         if offset.rational:
-            found.add(numbering.number(("moved", way, INSIDE, term.image)), offset.rational)
+            inside = numbering.number(("moved", way, INSIDE, term.image), known(INSIDE))
+            found.add(inside, offset.rational)
         for part, weight in offset.parts:
-            found.add(numbering.number(("moved", way, part, term.image)), weight)
+            moved = numbering.number(("moved", way, part, term.image), known(part))
+            found.add(moved, weight)
         return found
     if not term.padded and label == CONSTANT:
         return Sum(bias=offset)
@@ -81,7 +90,10 @@ def _moved(numbering: Numbering, term: Term, way: Hashable, fact: Fact) -> Sum:
     image = term.image if label == CONSTANT else ""
     key = ("moved", way, label, ratio / scale, kept_apart * (1 / scale), image)
     outside = ZERO if term.padded or term.symmetry is Symmetry.NONE else offset
-    return Sum({numbering.number(key): abs(scale)}, outside)
+    within = EVERYTHING
+    if label != CONSTANT and not kept_apart.parts:
+        within = known(label, ratio / scale, kept_apart.rational / scale)
+    return Sum({numbering.number(key, within): abs(scale)}, outside)
 
 
 def _common_scale(symmetry: Symmetry, ratio: Fraction) -> Fraction:

@@ -79,12 +79,23 @@ class Leads:
         other._told |= self._told
         return other
 
-    def part(self, begin: int) -> Leads:
-        """The leads of the rows from one on."""
-        other = Leads(self.symmetry, len(self.first) - begin)
-        other.first[:] = self.first[begin:]
-        other._told |= {row - begin: lead for row, lead in self._told.items() if row >= begin}
+    def chosen(self, rows: Array) -> Leads:
+        """The leads of some rows, in their order."""
+        other = Leads(self.symmetry, len(rows))
+        other.first[:] = self.first[rows]
+        if self._told:
+            other._told |= {
+                k: self._told[i] for k, i in enumerate(rows.tolist()) if i in self._told
+            }
         return other
+
+    def put(self, rows: Array, other: Leads) -> None:
+        """Take the leads of some rows from others, in their order."""
+        self.first[rows] = other.first
+        if other.symmetry is self.symmetry:
+            self._told |= {int(rows[k]): lead for k, lead in other._told.items()}
+        else:
+            self._told |= {i: other[k] for k, i in enumerate(rows.tolist())}
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,11 @@ class Rows:
     lead: Leads
     entries: Array
     single: dict[int, tuple[int, Fraction]]
+
+    def chosen(self, rows: Array) -> Rows:
+        """The same of some rows, in their order."""
+        single = {k: self.single[i] for k, i in enumerate(rows.tolist()) if i in self.single}
+        return Rows(self.label[rows], self.lead.chosen(rows), self.entries[rows], single)
 
 
 class _Refinement:

@@ -31,19 +31,23 @@ from lumpcli.ir.groups import Group, groups
 from lumpcli.ir.merging import take_over
 from lumpcli.ir.net import Join, Layer, Moments, Net, Output, Term
 from lumpcli.ir.quotient import Claim, LayerCut, Merge, Quotient
+from lumpcli.ir.ranges import EVERYTHING, End, Interval, hull, slope, sum_range, value_range
 from lumpcli.ir.same import difference
 from lumpcli.ir.shift import ZERO, Shift
 from lumpcli.ir.submatrix import by_rows, submatrix
 
 __all__ = [
     "BITS",
+    "EVERYTHING",
     "ZERO",
     "Activation",
     "Array",
     "Claim",
+    "End",
     "Exact",
     "Factors",
     "Group",
+    "Interval",
     "Join",
     "Layer",
     "LayerCut",
@@ -67,6 +71,7 @@ __all__ = [
     "factors_of",
     "fold",
     "groups",
+    "hull",
     "integers",
     "leaky",
     "leaky_key",
@@ -77,11 +82,14 @@ __all__ = [
     "same_bits",
     "scaled",
     "significant_bits",
+    "slope",
     "slopes_of",
     "spread",
     "submatrix",
+    "sum_range",
     "sums",
     "take_over",
     "two_product",
+    "value_range",
     "zeros",
 ]

@@ -44,7 +44,8 @@ class Term:
     (n, *taps), None for ones; `inverse` divides by it. A `select` of two axes (n, taps) reads
     another feature per tap. `broadcast`: all read one feature, which is not cut together with them.
     In `blocks` (depthwise with several outputs per channel) as many features have to stay for each
-    source feature that stays.
+    source feature that stays. `hull`: what is read lies between the least and the greatest of the
+    source feature's values, and 0 where `padded`.
     """
 
     source: str
@@ -64,6 +65,7 @@ class Term:
     at: Array | None = None
     broadcast: bool = False
     moments: Moments | None = None
+    hull: bool = False
 
     def factor(self, feature: int, tap: int = 0) -> Fraction:
         """What a diagonal term multiplies a feature by, but for its moments."""

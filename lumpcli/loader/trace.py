@@ -51,7 +51,7 @@ class Trace(Lookup):
         select = np.moveaxis(order, place, 0).reshape(sizes[place], -1)
         others = [size for number, size in enumerate(sizes) if number != place]
         key = f"unfold axes {spread.axes}, keep {place}, others {others}"
-        term = Term("", None, diagonal=True, select=select, via=key)
+        term = Term("", None, diagonal=True, select=select, via=key, hull=True)
         name = self.own(f"{tensor} (axis {spread.axes[place]})")
         draft = Draft(name, sizes[place], [(spread.layer, term)])
         self.drafts.append(draft)
@@ -178,14 +178,18 @@ class Trace(Lookup):
         key: str = "",
         symmetry: Symmetry = Symmetry.LINEAR,
         padded: bool = False,
+        hull: bool = True,
     ) -> Draft:
         """This node passes features on at other positions, or a function of several positions.
 
-        Nodes of equal `key` do the same; without one it is like no other.
+        Nodes of equal `key` do the same; without one it is like no other. `hull`: what they do
+        leaves values between the least and the greatest, and 0 where `padded`.
         """
         via = key or f"{self.node.op_type} {self.node.output[0]}"
         image = self.image(self.node.input[0])
-        term = Term("", None, diagonal=True, via=via, symmetry=symmetry, padded=padded, image=image)
+        term = Term(
+            "", None, True, via=via, symmetry=symmetry, padded=padded, image=image, hull=hull
+        )
         draft = self.layer(view.layer.width, [(view.layer, term)], -1, name=self.node.output[0])
         self.hold(View(draft, (axes,) if isinstance(axes, int) else tuple(axes), view.split))
         return draft

@@ -4,8 +4,10 @@ Values are written as exact linear combinations of atoms: at most one class that
 input, and constants: 1, and irrational numbers by name. Two features are in one class when the
 combinations they apply the same function to are equal up to what that function allows.
 
-Deliberate limits, as in the issue: no signs (relu(relu(x)) is a class of its own), no linear forms
-(a row over two classes is one of itself), and a feature has one carrier.
+A value of which the sign is known passes a ReLU as a multiple of itself.
+
+Deliberate limits: no linear forms (a row over two classes is one of itself), and a feature has one
+carrier.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from tests.laws.spec import Layer, Network
 
 Atom = Hashable  # an int: a class that varies; anything else: a constant
 Value = dict[Atom, Fraction]
+Ends = tuple[Fraction | None, Fraction | None]  # None: there is none
 ONE: Atom = ("one",)
 LEAKY = FUNCTIONS["leaky"]
 _STEP = Fraction(1, 1 << 20)
@@ -87,17 +90,32 @@ class Facts:
     """What every feature of every layer is; `classes` numbers the classes over the network."""
 
     network: Network
+    signs: bool = True  # whether values known to be never negative pass a ReLU
     values: dict[str, list[Value]] = field(default_factory=dict)
     classes: dict[Hashable, int] = field(default_factory=dict)
     sizes: dict[Hashable, Fraction] = field(default_factory=dict)  # of irrational constants
+    ends: dict[Atom, Ends] = field(default_factory=dict)  # between which an atom lies
 
     def __post_init__(self) -> None:
         for layer in self.network.layers:
             self.values[layer.name] = [self._feature(layer, i) for i in range(layer.width)]
 
-    def number(self, key: Hashable) -> int:
+    def number(self, key: Hashable, ends: Ends = (None, None)) -> int:
         """The class of all values described by one key."""
-        return self.classes.setdefault(key, len(self.classes))
+        label = self.classes.setdefault(key, len(self.classes))
+        self.ends.setdefault(label, ends)
+        return label
+
+    def between(self, value: Value) -> Ends:
+        """The ends between which a combination lies."""
+        low: Fraction | None = Fraction(0)
+        high: Fraction | None = Fraction(0)
+        for atom, c in value.items():
+            ends = (Fraction(1), Fraction(1)) if atom == ONE else self.ends.get(atom, (None, None))
+            least, most = ends if c > 0 else ends[::-1]
+            low = None if low is None or least is None else low + c * least
+            high = None if high is None or most is None else high + c * most
+        return low, high
 
     def _feature(self, layer: Layer, i: int) -> Value:
         if layer.kind == "input":
@@ -114,14 +132,30 @@ class Facts:
         moving = varying(z)
         if not moving:
             return self._constant(key, function, slope, z)
-        if function.ratio == "linear" and len(moving) == 1:
-            return z
+        low, high = self.between(z) if self.signs else (None, None)
+        below = {"relu": Fraction(0), "abs": Fraction(-1)}.get(key)
+        if function is LEAKY:
+            below = leaky(slope if slope is not None else 0.5)(Fraction(-1)) * -1
+        if below is not None and low is not None and low >= 0:
+            return self._linear(z)
+        if below is not None and high is not None and high <= 0:
+            return times(below, self._linear(z)) if below else {}
+        if function.ratio == "linear":
+            return self._linear(z)
         lead = moving[min(a for a in moving if isinstance(a, int))]
         divisor, ratio = scales(function.ratio, lead)
-        if function.ratio == "linear":
-            label = self.number((key, frozen(times(1 / divisor, moving))))
-            return {label: ratio, **constant(z)}
-        return {self.number((key, frozen(times(1 / divisor, z)))): ratio}
+        own = times(1 / divisor, z)
+        ends = function.between(*self.between(own), slope)
+        return {self.number((key, frozen(own)), ends): ratio}
+
+    def _linear(self, z: Value) -> Value:
+        """A combination as a multiple of one class, and constants."""
+        moving = varying(z)
+        if len(moving) == 1:
+            return z
+        lead = moving[min(a for a in moving if isinstance(a, int))]
+        own = times(1 / lead, moving)
+        return {self.number(("identity", frozen(own)), self.between(own)): lead, **constant(z)}
 
     def _constant(self, key: Hashable, function: Function, slope: float | None, z: Value) -> Value:
         """The value at a constant: rational where it is, else on the piece of the line it lies on.
@@ -148,6 +182,7 @@ class Facts:
             self.sizes[name] = Fraction(function.near(float(argument)))
         elif exact is not None:
             self.sizes[name] = exact(argument)
+        self.ends[name] = function.between(None, None, slope)
         return {name: sign if function.ratio == "odd" else Fraction(1)}
 
     def near(self, value: Value) -> Fraction:

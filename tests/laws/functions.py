@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 Exact = Callable[[Fraction], Fraction]
-_ZERO, _HALF = Fraction(0), Fraction(1, 2)
+_ZERO, _HALF, _ONE = Fraction(0), Fraction(1, 2), Fraction(1)
+_RISING = ("Relu", "Max", "LeakyRelu", "PRelu", "Sign", "Clip", "HardSigmoid", "Floor", "Identity")
+_ODD = ("Tanh", "Erf", "Atan", "Softsign")
+_FOLDED = ("Abs", "LeakyRelu", "PRelu")
+_BELOW_RELU = ("Gelu", "Mish", "HardSwish")
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,34 @@ class Function:
     grain: float = 1.0
     jumps: bool = False
     near: Callable[[float], float] | None = None
+    low: Fraction | None = None
+    high: Fraction | None = None
+
+    def between(
+        self, low: Fraction | None, high: Fraction | None, slope: float | None
+    ) -> tuple[Fraction | None, Fraction | None]:
+        """Between which ends its values lie, for arguments between these ends (None: none)."""
+        exact = self.exact if slope is None else leaky(slope)
+        operator = self.operator
+        if exact is not None and operator in _FOLDED and exact(-_ONE) > 0:
+            ends = [None if z is None else exact(z) for z in (low, high)]
+            straddles = (low is None or low <= 0) and (high is None or high >= 0)
+            known = [e for e in ends if e is not None]
+            least = _ZERO if straddles else min(known)
+            return least, None if None in ends else max(known)
+        if operator in _RISING and exact is not None:
+            return (
+                self.low if low is None else exact(low),
+                self.high if high is None else exact(high),
+            )
+        least, most = self.low, self.high
+        if operator in _ODD and low is not None and low >= 0:
+            least = _ZERO
+        if operator in _ODD and high is not None and high <= 0:
+            most = _ZERO
+        if operator in _BELOW_RELU:
+            most = None if high is None else max(high, _ZERO)
+        return least, most
 
     def runs(self, double: bool, opset: int) -> bool:
         """Whether onnxruntime has it for the type and operator set."""
@@ -80,8 +112,8 @@ IDENTITY = Function("Identity", "linear", lambda z: z, opset64=9, pieces=True)
 # "PRelu" has a slope per feature, which its layer holds
 FUNCTIONS: dict[str, Function] = {
     "identity": IDENTITY,
-    "relu": Function("Relu", "positive", leaky(0), opset64=9, pieces=True),
-    "max": Function("Max", "positive", leaky(0), opset64=9, pieces=True),
+    "relu": Function("Relu", "positive", leaky(0), opset64=9, pieces=True, low=_ZERO),
+    "max": Function("Max", "positive", leaky(0), opset64=9, pieces=True, low=_ZERO),
     "leaky": Function(
         "LeakyRelu", "positive", leaky(0.5), attributes=(("alpha", 0.5),), pieces=True, grain=0.5
     ),
@@ -90,7 +122,9 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "prelu": Function("PRelu", "positive", pieces=True, grain=0.5),
     "abs": Function("Abs", "absolute", abs, opset64=9, pieces=True),
-    "sign": Function("Sign", "sign", _sign, opset64=9, pieces=True, shift=1, jumps=True),
+    "sign": Function(
+        "Sign", "sign", _sign, opset64=9, pieces=True, shift=1, jumps=True, high=_ONE, low=-_ONE
+    ),
     "clip": Function(
         "Clip",
         "odd",
@@ -98,6 +132,8 @@ FUNCTIONS: dict[str, Function] = {
         attributes=(("min", -4.0), ("max", 4.0)),
         opset64=13,
         pieces=True,
+        low=Fraction(-4),
+        high=Fraction(4),
     ),
     "relu6": Function(
         "Clip",
@@ -106,6 +142,8 @@ FUNCTIONS: dict[str, Function] = {
         attributes=(("min", 0.0), ("max", 6.0)),
         opset64=13,
         pieces=True,
+        low=_ZERO,
+        high=Fraction(6),
     ),
     "hard_sigmoid": Function(
         "HardSigmoid",
@@ -114,6 +152,8 @@ FUNCTIONS: dict[str, Function] = {
         pieces=True,
         shift=1,
         grain=0.25,
+        low=_ZERO,
+        high=_ONE,
     ),
     "thresholded": Function(
         "ThresholdedRelu",
@@ -142,26 +182,39 @@ FUNCTIONS: dict[str, Function] = {
         shift=1,
     ),
     # from here on values are rounded
-    "tanh": Function("Tanh", "odd", opset64=9, near=math.tanh),
-    "erf": Function("Erf", "odd", near=math.erf),
-    "atan": Function("Atan", "odd", near=math.atan),
-    "sin": Function("Sin", "odd", opset64=9, near=math.sin),
-    "cos": Function("Cos", "even", at_zero=Fraction(1), opset64=9, near=math.cos),
-    "softsign": Function("Softsign", "odd", lambda z: z / (1 + abs(z))),
-    "sigmoid": Function("Sigmoid", at_zero=_HALF, opset64=9, near=_sigmoid),
-    "gelu": Function("Gelu", opset32=22, near=_gelu),
-    "gelu_tanh": Function(
-        "Gelu", attributes=(("approximate", "tanh"),), opset32=22, near=_gelu_tanh
+    "tanh": Function("Tanh", "odd", opset64=9, near=math.tanh, high=_ONE, low=-_ONE),
+    "erf": Function("Erf", "odd", near=math.erf, high=_ONE, low=-_ONE),
+    "atan": Function("Atan", "odd", near=math.atan, low=Fraction(-11, 7), high=Fraction(11, 7)),
+    "sin": Function("Sin", "odd", opset64=9, near=math.sin, high=_ONE, low=-_ONE),
+    "cos": Function(
+        "Cos", "even", at_zero=Fraction(1), opset64=9, near=math.cos, high=_ONE, low=-_ONE
     ),
-    "softplus": Function("Softplus", at_zero=None, near=_softplus),
-    "elu": Function("Elu", attributes=(("alpha", 1.0),), near=_elu),
-    "selu": Function("Selu", near=lambda z: 1.0507009873554805 * _elu(z, 1.6732632423543772)),
-    "celu": Function("Celu", attributes=(("alpha", 1.0),), opset32=13, near=_elu),
-    "mish": Function("Mish", opset32=22, near=lambda z: z * math.tanh(_softplus(z))),
+    "softsign": Function("Softsign", "odd", lambda z: z / (1 + abs(z)), high=_ONE, low=-_ONE),
+    "sigmoid": Function("Sigmoid", at_zero=_HALF, opset64=9, near=_sigmoid, low=_ZERO, high=_ONE),
+    "gelu": Function("Gelu", opset32=22, near=_gelu, low=Fraction(-171, 1000)),
+    "gelu_tanh": Function(
+        "Gelu",
+        attributes=(("approximate", "tanh"),),
+        opset32=22,
+        near=_gelu_tanh,
+        low=Fraction(-171, 1000),
+    ),
+    "softplus": Function("Softplus", at_zero=None, near=_softplus, low=_ZERO),
+    "elu": Function("Elu", attributes=(("alpha", 1.0),), near=_elu, low=-_ONE),
+    "selu": Function(
+        "Selu",
+        near=lambda z: 1.0507009873554805 * _elu(z, 1.6732632423543772),
+        low=-Fraction(1.6732632423543772) * Fraction(1.0507009873554805),
+    ),
+    "celu": Function("Celu", attributes=(("alpha", 1.0),), opset32=13, near=_elu, low=-_ONE),
+    "mish": Function(
+        "Mish", opset32=22, near=lambda z: z * math.tanh(_softplus(z)), low=Fraction(-309, 1000)
+    ),
     "hard_swish": Function(
         "HardSwish",
         exact=lambda z: z * max(_ZERO, min(Fraction(1), z / 6 + _HALF)),
         opset32=22,
+        low=Fraction(-3, 8),
     ),
 }
 

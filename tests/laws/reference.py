@@ -58,9 +58,9 @@ class Expected:
     facts: Facts
 
 
-def expected(network: Network) -> Expected:
+def expected(network: Network, signs: bool = True) -> Expected:
     """What the rules leave of a network."""
-    facts = Facts(network)
+    facts = Facts(network, signs)
     keys = {layer.name: carried(network, facts, layer.name) for layer in network.layers}
     most = _widths(network, facts, keys, False)
     return Expected(most, _widths(network, facts, keys, True), facts)

@@ -80,7 +80,9 @@ def convolution_term(
         rows = _rows(weight, groups, transposed)
         term = Term("", rows, padded=padded, via=geometry, blocks=groups, image=image)
         return source, term
-    term = Term("", weight[:, 0], diagonal=True, padded=padded, via=geometry, image=image)
+    term = Term(
+        "", weight[:, 0], diagonal=True, padded=padded, via=geometry, image=image, hull=True
+    )
     if width > groups:
         term = replace(term, select=np.arange(width) // (width // groups), blocks=groups)
     return source, term

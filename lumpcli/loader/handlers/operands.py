@@ -96,7 +96,7 @@ def _operand(trace: Trace, name: str, view: View | None, widest: View) -> tuple[
         size = trace.shapes[name][axis]
         layer = trace.features(name, size if isinstance(size, int) else width, axis)
     via, image = broadcast(trace, name, widest.axes), trace.image(name)
-    term = Term("", None, diagonal=True, via=via, image=image)
+    term = Term("", None, diagonal=True, via=via, image=image, hull=True)
     if layer.width < width:
         term = replace(term, select=np.zeros(width, np.int64), broadcast=True)
     return layer, term

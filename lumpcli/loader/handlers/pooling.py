@@ -36,7 +36,8 @@ def pool(trace: Trace) -> str | None:
         symmetry, padded = _POSITIVE, partial
     elif node.op_type == "LpPool":
         symmetry, padded = _MAGNITUDE, True
-    trace.moved(view, view.axis, _key(trace, attributes), symmetry, bool(padded))
+    hull = symmetry is not _MAGNITUDE
+    trace.moved(view, view.axis, _key(trace, attributes), symmetry, bool(padded), hull)
     return None
 
 
@@ -48,7 +49,8 @@ def global_pool(trace: Trace) -> str | None:
     name = trace.node.op_type
     symmetry = {"GlobalMaxPool": _POSITIVE, "GlobalLpPool": _MAGNITUDE}.get(name, _LINEAR)
     key = _key(trace, attributes_of(trace.node))
-    trace.moved(view, view.axis, key, symmetry, name == "GlobalLpPool")
+    norm = name == "GlobalLpPool"
+    trace.moved(view, view.axis, key, symmetry, norm, not norm)
     return None
 
 
@@ -117,7 +119,7 @@ def reduce_positions(trace: Trace) -> str | None:
     axis = here.axis if keeps else -sum(a not in gone for a in range(rank + here.axis, rank))
     symmetry, padded = _REDUCTIONS.get(node.op_type, (_ANY, True))
     key = f"{node.op_type} {sorted(gone)} of {rank}, {keeps}, features {here.axis}"
-    trace.moved(here, axis, key, symmetry, padded)
+    trace.moved(here, axis, key, symmetry, padded, hull=not padded)
     return None
 
 
@@ -147,7 +149,7 @@ def along_positions(trace: Trace) -> str | None:
         axis = attributes["axis"] = told[0]
     if rank is None or (axis if axis < 0 else axis - rank) == view.axis:
         return "it mixes the features"
-    trace.moved(view, view.axis, _key(trace, attributes), _ANY, True)
+    trace.moved(view, view.axis, _key(trace, attributes), _ANY, True, hull=False)
     return None
 
 

@@ -185,7 +185,7 @@ class _Change:
         where = np.delete(index, number, axis=0).reshape(len(rest), -1)
         at = np.asarray(np.ravel_multi_index(tuple(where), tuple(rest)))
         via = f"flatten {rest}, features {number}; {self.others}"
-        term = Term("", None, diagonal=True, select=select, at=at, via=via)
+        term = Term("", None, diagonal=True, select=select, at=at, via=via, hull=True)
         axis = place - len(self.after)
         draft = self.trace.layer(len(select), [(self.view.layer, term)], axis)
         self._write(draft, place)
@@ -196,7 +196,7 @@ class _Change:
         sizes = [self.after[place] for place in new]
         if any(not isinstance(size, int) for size in sizes):
             return _MERGES
-        term = Term("", None, diagonal=True, via=self.others)
+        term = Term("", None, diagonal=True, via=self.others, hull=True)
         name = self.trace.node.output[0]
         draft = self.trace.layer(self.view.layer.width, [(self.view.layer, term)], -1, name=name)
         stated = [self._stated(place) for place in new]
@@ -226,7 +226,7 @@ class _Change:
         split.decide(cut, aligned=places != sorted(places))
         order = np.arange(self.view.layer.width).reshape(split.sizes)
         select = order.transpose([places.index(axis) for axis in sorted(old)]).reshape(-1)
-        term = Term("", None, diagonal=True, select=select, via=self.others)
+        term = Term("", None, diagonal=True, select=select, via=self.others, hull=True)
         axis = new[0] - len(self.after)
         draft = self.trace.layer(len(select), [(self.view.layer, term)], axis)
         self._write(draft, new[0])

@@ -45,7 +45,8 @@ def pad(trace: Trace) -> str | None:
     cropped = mode != "constant" and min(pads) >= 0
     symmetry = Symmetry.LINEAR if zeros or mode != "constant" else Symmetry.NONE
     key = f"Pad {mode} {pads} {where} of {rank}, {value}, features {view.axis}"
-    trace.moved(view, view.axis, key, symmetry, not cropped)
+    hull = zeros or mode != "constant"
+    trace.moved(view, view.axis, key, symmetry, not cropped, hull)
     return None
 
 
@@ -78,21 +79,22 @@ def resize(trace: Trace) -> str | None:
     told = scales if scales is not None else [s.value for s in sizes or ()]
     kept = told if place is None else [*told[:place], *told[place + 1 :]]
     key = f"Resize {mode} {kept} {axes} {sorted(attributes.items())}, features {view.axis}"
+    hull = mode != "cubic"
     if place is not None and sizes is not None:
         if place >= len(sizes) or sizes[place].value != view.layer.width:
             return "it resizes the feature axis"
-        return _sized(trace, view, key, sizes[place])
-    trace.moved(view, view.axis, key)
+        return _sized(trace, view, key, sizes[place], hull)
+    trace.moved(view, view.axis, key, hull=hull)
     return None
 
 
-def _sized(trace: Trace, view: View, key: str, size: Size) -> str | None:
+def _sized(trace: Trace, view: View, key: str, size: Size, hull: bool = True) -> str | None:
     """Features at other positions, where the node states their number."""
     if size.place is None:
         measured = trace.measured(size)
         if measured is None or not measured.cut_like(view.layer):
             return "its sizes cannot be changed"
-    draft = trace.moved(view, view.axis, key)
+    draft = trace.moved(view, view.axis, key, hull=hull)
     if size.place is not None:
         node, slot, stored, entry = size.place
         draft.sites.append(size_site(node, slot, stored, draft, entry))

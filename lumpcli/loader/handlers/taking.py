@@ -95,7 +95,7 @@ def _split_positions(trace: Trace, view: View, axis: int, told: Sequence[int] | 
             continue
         size = shape[axis] if shape is not None else None
         key = f"Split axis {axis} of {size}, {told}, part {output} of {parts}, {view.axis}"
-        term = Term("", None, diagonal=True, via=key)
+        term = Term("", None, diagonal=True, via=key, hull=True)
         trace.layer(view.layer.width, [(view.layer, term)], view.axis, output=output)
     return None
 
