@@ -1,4 +1,8 @@
-"""From a net to its quotient: facts, then what the chosen passes propose, then one joint cut."""
+"""From a net to its quotient: facts, then what the chosen passes propose, then one joint cut.
+
+What linear features leave is made up for after that, layer by layer; then all of it once more,
+until nothing goes any more.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,8 @@ from lumpcli.analysis import (
     values_of,
 )
 from lumpcli.errors import UsageError
-from lumpcli.ir import Net, Quotient, Rounding, apply, compose, groups
-from lumpcli.passes import PASSES, Rewriting, Round, merge_factors
+from lumpcli.ir import Linear, Net, Quotient, Rounding, apply, compose, groups
+from lumpcli.passes import LINEAR, PASSES, Rewriting, Round, linear_steps, merge_factors
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Plan:
     """A reduction thought through to the end: facts, quotient, and the net after it.
 
     `known` are the facts the cut rests on, those of the net after `rounds` of rows taking over
-    others; `fixed` are the layers whose biases turned out to be unable to take more.
+    others; `fixed` are the layers whose biases turned out to be unable to take more. `linear` are
+    the steps taken on `reduced`, one after another, and `after` is the plan of what they left.
     """
 
     net: Net
@@ -36,6 +41,23 @@ class Plan:
     known: Sweep
     rounds: tuple[Round, ...] = ()
     fixed: frozenset[str] = frozenset()
+    linear: tuple[Linear, ...] = ()
+    after: Plan | None = None
+
+    @property
+    def stages(self) -> tuple[Plan, ...]:
+        """This plan, and those of what its linear steps left."""
+        return (self,) if self.after is None else (self, *self.after.stages)
+
+    @property
+    def final(self) -> Net:
+        """The net in the end."""
+        return self.stages[-1].reduced
+
+    @property
+    def total(self) -> Rounding:
+        """What is rounded over all stages."""
+        return sum((stage.rounding for stage in self.stages), start=Rounding())
 
 
 def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None, jobs: int = 1) -> Plan:
@@ -43,13 +65,28 @@ def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None, jobs: in
 
     `jobs`: how many threads may fold layers.
     """
-    unknown = [p for p in passes or () if p not in PASSES]
+    unknown = [p for p in passes or () if p not in (*PASSES, LINEAR)]
     if unknown:
-        raise UsageError(f"no pass is called {unknown[0]!r}; there are {', '.join(PASSES)}")
+        known = ", ".join((*PASSES, LINEAR))
+        raise UsageError(f"no pass is called {unknown[0]!r}; there are {known}")
+    chosen = (*PASSES, LINEAR) if passes is None else tuple(passes)
+    done = _cut(net, grants, chosen, jobs)
+    if LINEAR not in chosen:
+        return done
+    steps, left, rounding = linear_steps(done.reduced, grants)
+    if not steps:
+        return done
+    # what lies within stored precision of rounded weights need not do so of the original ones
+    exact = replace(grants, level="exact") if grants.level == "rounding" else grants
+    after = plan(left, exact, passes, jobs)
+    return replace(done, linear=steps, after=after, rounding=done.rounding + rounding)
+
+
+def _cut(net: Net, grants: Grants, chosen: Sequence[str], jobs: int) -> Plan:
+    """One joint cut of what facts allow."""
     loose = loosen if grants.level == "rounding" else None
     values = values_of(net, loose)
     exact = values
-    chosen = tuple(PASSES if passes is None else passes)
     rewrites = "lumping" in chosen and bool(sums_of_products(net))
     if loose is not None and rewrites:
         exact = values_of(net)

@@ -107,6 +107,7 @@ class LayerChange(_Record):
     constant: int  # features removed because they are constant
     unread: int  # features removed because nothing reads them
     lumped: int  # features removed because a kept one is a multiple of them
+    linear: int  # features fewer because linear ones were made of others, or of fewer new ones
     emptied: bool  # nothing was needed; one feature kept for the tensor's shape
     pinned: str | None  # reason why the layer may not be cut; None when it may
     declined: str | None  # reason why facts found were not (all) cut
@@ -189,6 +190,7 @@ class LayerStats(_Record):
     unread: int
     duplicate: int  # equal to another feature
     proportional: int  # a multiple (not 1) of another feature, or equal up to an offset
+    linear: int  # fewer because linear ones are made of others, or of fewer new ones
     within_rounding: int  # more that are proportional only up to the rounding of the stored type
     reducible: int  # features that `reduce --level exact` would remove
     pinned: str | None

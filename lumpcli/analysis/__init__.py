@@ -3,6 +3,7 @@
 from lumpcli.analysis.columns import Columns, columns_of
 from lumpcli.analysis.facts import CONSTANT, LayerValues, Values
 from lumpcli.analysis.grants import Grants
+from lumpcli.analysis.linearity import candidates, combination, gain, independent
 from lumpcli.analysis.liveness import Liveness, liveness_of
 from lumpcli.analysis.products import Factor, SumOfProducts, factor_of, sums_of_products
 from lumpcli.analysis.rounding import loosen
@@ -18,8 +19,12 @@ __all__ = [
     "SumOfProducts",
     "Sweep",
     "Values",
+    "candidates",
     "columns_of",
+    "combination",
     "factor_of",
+    "gain",
+    "independent",
     "liveness_of",
     "loosen",
     "sums_of_products",

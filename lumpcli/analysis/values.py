@@ -14,17 +14,32 @@ import numpy as np
 
 from lumpcli.analysis import diagonal
 from lumpcli.analysis.dense import Dense, Loosen, Search
-from lumpcli.analysis.facts import LayerValues, Values
+from lumpcli.analysis.facts import CONSTANT, LayerValues, Values
 from lumpcli.analysis.numbering import Fact, Numbering
-from lumpcli.ir import Join, Layer, Net
+from lumpcli.analysis.signs import Ranges, outwards
+from lumpcli.ir import Array, Join, Layer, Net, sum_range
 from lumpcli.progress import stage
 
 
 @dataclass(frozen=True)
 class Sweep(Values):
-    """Facts on every layer, and what the search for multiples saw in each dense one."""
+    """Facts on every layer, and what the search for multiples saw in each dense one.
+
+    `ranges` are those of the classes' values.
+    """
 
     searches: Mapping[str, Search]
+    ranges: Ranges
+
+    def ends(self, layer: str) -> tuple[Array, Array]:
+        """Between which ends the features (n,) of a layer lie, for every input."""
+        facts = self.layers[layer]
+        low, high = np.empty(len(facts.class_of)), np.empty(len(facts.class_of))
+        for i, (label, ratio, offset) in enumerate(map(facts.fact, range(len(low)))):
+            every = ((label, ratio), *offset.parts) if label != CONSTANT else offset.parts
+            some = [(factor, self.ranges.interval(c)) for c, factor in every]
+            low[i], high[i] = outwards(sum_range(some, offset.rational))
+        return low, high
 
     def would_change(self, loosen: Loosen, jobs: int = 1) -> bool:
         """Whether facts with that loosening would be others; looks at `jobs` layers at a time."""
@@ -53,7 +68,7 @@ def values_of(net: Net, loosen: Loosen | None = None) -> Sweep:
     for layer in net.layers:
         numbering.layers[layer.name] = _facts(numbering, dense, layer)
         step.advance(layer.nbytes)
-    return Sweep(numbering.layers, numbering.known, dense.searches)
+    return Sweep(numbering.layers, numbering.known, dense.searches, numbering.ranges)
 
 
 def _facts(numbering: Numbering, dense: Dense, layer: Layer) -> LayerValues:

@@ -72,7 +72,7 @@ def plan_export(
     """
     while True:
         done = plan(net, grants, passes, jobs)
-        exported = export(host, done.reduced)
+        exported = export(host, done.final)
         if not exported.grown:
             return done, exported
         # their columns grow by what is cut before them; only then their rows are to blame

@@ -95,8 +95,8 @@ def stats(
         host,
         _label(source),
         exact.values,
-        (exact.quotient, exact.reduced),
-        (rounding.quotient, rounding.reduced),
+        exact.stages,
+        rounding.final,
         file_bytes=size,
         deep=deep,
     )
@@ -147,7 +147,7 @@ def reduce(
     if isinstance(source, ModelProto) and target is None:
         embed(exported)
         reloaded = load(exported.model, freeze_initializers=freeze_initializers)
-        check_roundtrip(done.reduced, reloaded.net)
+        check_roundtrip(done.final, reloaded.net)
         return replace(
             result,
             model=exported.model,
@@ -199,22 +199,22 @@ def _result(
     notes: tuple[str, ...],
 ) -> Result:
     """The report of a plan; what depends on the written file is filled in later."""
-    net, reduced = done.net, done.reduced
+    net, reduced = done.net, done.final
     after = features(net, reduced)
-    more = 0 if loose is None else after - features(net, loose.reduced)
+    more = 0 if loose is None else after - features(net, loose.final)
     are = "feature is" if more == 1 else "features are"
     return Result(
         source=label,
         output=None,
         changed=changed,
         level=level,
-        layers=layer_changes(net, reduced, done.quotient),
+        layers=layer_changes(done.stages),
         features=Change(features(net), after),
         parameters=Change(0, 0),
         macs=Change(net_macs(net), net_macs(reduced)),
         file_bytes=Change(0, 0),
-        folded=done.rounding.folded,
-        rounded=done.rounding.rounded,
+        folded=done.total.folded,
+        rounded=done.total.rounded,
         promise="within rounding" if level == "rounding" else "exact",
         constant_outputs=constant_outputs(net, done.values),
         why_unchanged=None if changed else why_unchanged(net, done.quotient, notes),

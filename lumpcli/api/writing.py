@@ -67,7 +67,7 @@ def finish(job: Job, result: Result) -> Result:
         files = write_model(job.host, job.exported, target, folder)
         staged = folder / target.name
         loaded = load(staged, freeze_initializers=job.freeze_initializers)
-        check_roundtrip(job.done.reduced, loaded.net)
+        check_roundtrip(job.done.final, loaded.net)
         result = replace(
             result,
             file_bytes=Change(

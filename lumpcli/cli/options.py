@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PASSES = ("unread", "constant", "lumping")
+PASSES = ("unread", "constant", "lumping", "linear")
 LEVELS = ("strict", "exact", "rounding")
 
 

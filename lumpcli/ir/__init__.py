@@ -28,6 +28,7 @@ from lumpcli.ir.floats import (
 )
 from lumpcli.ir.folding import Rounding
 from lumpcli.ir.groups import Group, groups
+from lumpcli.ir.linear import SUM, Candidate, Linear, Unit, Way, apply_linear, factors_of_reader
 from lumpcli.ir.merging import take_over
 from lumpcli.ir.net import Join, Layer, Moments, Net, Output, Term
 from lumpcli.ir.quotient import Claim, LayerCut, Merge, Quotient
@@ -39,9 +40,11 @@ from lumpcli.ir.submatrix import by_rows, submatrix
 __all__ = [
     "BITS",
     "EVERYTHING",
+    "SUM",
     "ZERO",
     "Activation",
     "Array",
+    "Candidate",
     "Claim",
     "End",
     "Exact",
@@ -51,6 +54,7 @@ __all__ = [
     "Join",
     "Layer",
     "LayerCut",
+    "Linear",
     "Merge",
     "Moments",
     "Net",
@@ -60,15 +64,19 @@ __all__ = [
     "Shift",
     "Symmetry",
     "Term",
+    "Unit",
+    "Way",
     "all_finite",
     "apply",
     "apply_layer",
+    "apply_linear",
     "below",
     "by_rows",
     "clip",
     "compose",
     "difference",
     "factors_of",
+    "factors_of_reader",
     "fold",
     "groups",
     "hull",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -11,27 +12,48 @@ from lumpcli.ir import Group, Layer, Net, Quotient, groups
 from lumpcli.results import Change, ConstantOutput, LayerChange
 
 
-def layer_changes(net: Net, reduced: Net, quotient: Quotient) -> tuple[LayerChange, ...]:
+class Stage(Protocol):
+    """A cut of a net; the next stage is about what steps on linear features left of `reduced`."""
+
+    @property
+    def net(self) -> Net: ...
+    @property
+    def quotient(self) -> Quotient: ...
+    @property
+    def reduced(self) -> Net: ...
+
+
+def layer_changes(stages: Sequence[Stage]) -> tuple[LayerChange, ...]:
     """One entry per layer of weights, in the net's order."""
+    net, quotient = stages[0].net, stages[0].quotient
+    kinds: dict[str, list[str]] = {}
+    for stage in stages:
+        for group in groups(stage.net):
+            for layer in group.layers:
+                why = removed(layer, group, stage.quotient).values()
+                kinds.setdefault(layer.name, []).extend(why)
     found = {}
     for group in groups(net):
         for layer in group.layers:
             if layer.is_dense and layer.listed:
-                found[layer.name] = _change(layer, group, reduced, quotient)
+                width = stages[-1].reduced[layer.name].width
+                found[layer.name] = _change(layer, group, width, kinds[layer.name], quotient)
     return tuple(found[layer.name] for layer in net.dense_layers)
 
 
-def _change(layer: Layer, group: Group, reduced: Net, quotient: Quotient) -> LayerChange:
-    kinds = list(removed(layer, group, quotient).values())
+def _change(
+    layer: Layer, group: Group, width: int, kinds: list[str], quotient: Quotient
+) -> LayerChange:
     cut = quotient.cuts.get(layer.name)
     pin = group.pin_of(layer)
     return LayerChange(
         name=layer.name,
         node=layer.nodes[0] if layer.nodes else "",
-        features=Change(layer.width, reduced[layer.name].width),
+        features=Change(layer.width, width),
         constant=kinds.count("constant"),
         unread=kinds.count("unread"),
         lumped=kinds.count("lumped"),
+        linear=layer.width - width - len(kinds),
         emptied=cut is not None and cut.emptied,
         pinned=None if pin is None else _pin_reason(layer, *pin),
         declined=next(

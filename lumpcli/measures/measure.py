@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from onnx import ValueInfoProto, helper
 
 from lumpcli.analysis import Values
-from lumpcli.ir import Layer, Net, Quotient, groups
+from lumpcli.ir import Layer, Net, groups
 from lumpcli.loader import Host
 from lumpcli.measures import count
 from lumpcli.measures.changes import (
+    Stage,
     constant_outputs,
     count_duplicates,
     layer_changes,
@@ -27,15 +29,15 @@ def measure(
     host: Host,
     source: str,
     values: Values,
-    exact: tuple[Quotient, Net],
-    rounding: tuple[Quotient, Net],
+    exact: Sequence[Stage],
+    rounding: Net,
     *,
     file_bytes: int,
     deep: bool = False,
 ) -> Stats:
-    """Describe a model, given what an exact and a within-rounding run would make of its net."""
+    """Describe a model, given the stages of an exact run, and what a within-rounding run leaves."""
     model, net = host.model, host.net
-    quotient, reduced = exact
+    quotient, reduced = exact[0].quotient, exact[-1].reduced
     total = count.features(net)
     reducible = total - count.features(net, reduced)
     return Stats(
@@ -50,7 +52,7 @@ def measure(
         operators=dict(sorted(Counter(n.op_type for n in model.graph.node).items())),
         file_bytes=file_bytes,
         parameters=count.parameters(host),
-        layers=tuple(_layers(net, values, exact, rounding[1], deep)),
+        layers=tuple(_layers(net, values, exact, rounding, deep)),
         features=total,
         reducible=reducible,
         reducible_percent=100.0 * reducible / total if total else 0.0,
@@ -61,10 +63,10 @@ def measure(
 
 
 def _layers(
-    net: Net, values: Values, exact: tuple[Quotient, Net], loose: Net, deep: bool
+    net: Net, values: Values, exact: Sequence[Stage], loose: Net, deep: bool
 ) -> list[LayerStats]:
-    quotient, reduced = exact
-    changes = {c.name: c for c in layer_changes(net, reduced, quotient)}
+    quotient, reduced = exact[0].quotient, exact[-1].reduced
+    changes = {c.name: c for c in layer_changes(exact)}
     found: dict[str, LayerStats] = {}
     for group in groups(net):
         for layer in group.layers:
@@ -85,7 +87,8 @@ def _layers(
                 constant=change.constant,
                 unread=change.unread,
                 duplicate=duplicate,
-                proportional=len(lumped) - duplicate,
+                proportional=change.lumped - duplicate,
+                linear=change.linear,
                 within_rounding=max(0, reduced[layer.name].width - loose[layer.name].width),
                 reducible=layer.width - reduced[layer.name].width,
                 pinned=change.pinned,

@@ -21,6 +21,7 @@ from lumpcli.report.layout import (
 )
 from lumpcli.results import ConstantOutput, LayerChange, OutputComparison, Result, Verdict
 
+KINDS = ("constant", "unread", "lumped", "linear")  # why features go; the last one where it is so
 MANY = 30  # layers; with more, only those that changed are listed
 CONSTANTS = 10  # constant outputs that are listed one by one
 NOTES = 5  # notes that are listed without -v
@@ -113,11 +114,11 @@ def _layers(result: Result, look: Look) -> list[str]:
     pairs = [(x.features.before, x.features.after) for x in free]
     pairs += [(t.before, t.after) for t in total]
     widths = iter(arrows(pairs))
-    head = ("layer", "features", "constant", "unread", "lumped")
-    rows = [Row(head, style="bold")] if free else []
-    rows += [_row(x, "" if x.pinned else next(widths)) for x in shown]
+    kinds = KINDS if any(x.linear for x in result.layers) else KINDS[:-1]
+    rows = [Row(("layer", "features", *kinds), style="bold")] if free else []
+    rows += [_row(x, "" if x.pinned else next(widths), kinds) for x in shown]
     if total:
-        sums = [sum(getattr(x, f) for x in result.layers) for f in ("constant", "unread", "lumped")]
+        sums = [sum(getattr(x, f) for x in result.layers) for f in kinds]
         rows.append(Row(("total", next(widths), *(f"{s:,}" for s in sums)), style="bold"))
     top = rows[0]  # as wide as the labels below the table
     rows[0] = replace(top, cells=(top.cells[0].ljust(LABEL - 2), *top.cells[1:]))
@@ -130,7 +131,7 @@ def _changed(layer: LayerChange) -> bool:
     return layer.features.before != layer.features.after
 
 
-def _row(layer: LayerChange, features: str) -> Row:
+def _row(layer: LayerChange, features: str, kinds: Sequence[str]) -> Row:
     name = printable(layer.name)
     if layer.pinned is not None:
         tail = f"kept at {layer.features.before:,}: {printable(layer.pinned)}"
@@ -140,7 +141,7 @@ def _row(layer: LayerChange, features: str) -> Row:
         notes.append("nothing of it is needed: one feature kept for the shape")
     if layer.declined is not None:
         notes.append(printable(layer.declined))
-    counts = (f"{n:,}" for n in (layer.constant, layer.unread, layer.lumped))
+    counts = (f"{getattr(layer, kind):,}" for kind in kinds)
     return Row((name, features, *counts), "; ".join(notes))
 
 

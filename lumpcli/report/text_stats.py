@@ -13,6 +13,7 @@ _FOUND = {
     "unread": "unread",
     "duplicate": "duplicate",
     "proportional": "proportional",
+    "linear": "linear",
     "within rounding": "within_rounding",
 }
 

@@ -1,0 +1,130 @@
+"""Features that are linear in what their layer reads, alone or together with an opposite one.
+
+A ReLU that is never negative, every feature of an identity layer; and the second of two features
+with opposite rows, since `f(-z) = f(z) - g z`: docs/theory.md section 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from lumpcli.analysis.dense import Search
+from lumpcli.analysis.facts import CONSTANT, LayerValues
+from lumpcli.analysis.rows import refine
+from lumpcli.analysis.siblings import Part, slopes
+from lumpcli.ir import Array, Candidate, Layer, Symmetry, fold
+
+_ANY_SCALE = ("Relu", "LeakyRelu")
+_PRIME = 2**31 - 1
+_SIMPLE, _FEW = 1 << 12, 24
+_SAME_SCALE = ("Gelu", "Swish", "HardSwish", "Softplus")
+
+
+def gain(key: tuple[Any, ...]) -> Fraction | None:
+    """The g of `f(-z) = f(z) - g z`; None for functions that have none."""
+    name, attributes = key
+    if name == "LeakyRelu":
+        return 1 + Fraction(attributes[0])
+    return Fraction(1) if name in (*_ANY_SCALE, *_SAME_SCALE) else None
+
+
+def candidates(layer: Layer, facts: LayerValues, search: Search) -> list[Candidate]:
+    """The features of a dense layer that are linear, those without a partner first, rising."""
+    phase = np.zeros(layer.width, np.int8) if facts.phase is None else facts.phase
+    found = {i: Candidate(i, -1, Fraction(0), factor) for i, factor in slopes(layer, phase).items()}
+    if layer.activation.is_identity:
+        found = {i: Candidate(i, -1, Fraction(0), Fraction(1)) for i in range(layer.width)}
+    varying = facts.class_of != CONSTANT
+    alone = [c for i, c in sorted(found.items()) if c.slope and varying[i]]
+    parts = (part for part in search.parts if not part.linear)
+    return [*alone, *(c for part in parts for c in _opposites(part))]
+
+
+def _opposites(part: Part) -> Iterator[Candidate]:
+    """Rows that are negative multiples of an earlier one, bias included."""
+    names = {part.layer.activation.key(i)[0] for i in part.rows.tolist()}
+    if not names <= {*_ANY_SCALE, *_SAME_SCALE}:
+        return
+    symmetry = Symmetry.ABSOLUTE if names <= set(_ANY_SCALE) else Symmetry.EVEN
+    rows = refine(part.folded, symmetry)
+    order, counts = np.unique(rows.label, return_counts=True)
+    for label in order[counts > 1].tolist():
+        members = np.flatnonzero(rows.label == label).tolist()
+        first = members[0]
+        if not rows.entries[first]:
+            continue
+        for k in members[1:]:
+            ratio = rows.lead[k] / rows.lead[first]
+            factor = gain(part.layer.activation.key(int(part.rows[k])))
+            if ratio < 0 and factor:
+                yield Candidate(int(part.rows[k]), int(part.rows[first]), -ratio, factor)
+
+
+def independent(rows: Array) -> list[int]:
+    """Which rows (k, n) of finite floats are surely independent, one by one from the first on.
+
+    They are told apart modulo a prime: that may take independent rows for dependent ones, never
+    the other way round.
+    """
+    left = _residues(rows)
+    chosen = []
+    for k in range(len(left)):
+        nonzero = np.flatnonzero(left[k])
+        if len(nonzero):
+            chosen.append(k)
+            column = int(nonzero[0])
+            pivot = left[k] * pow(int(left[k, column]), -1, _PRIME) % _PRIME
+            left[k + 1 :] = (left[k + 1 :] - left[k + 1 :, [column]] * pivot) % _PRIME
+    return chosen
+
+
+def combination(rows: Array, row: Array) -> list[Fraction] | None:
+    """The coefficients of independent rows (k, n) that make a row (n,), exactly; None: not found.
+
+    Simple fractions are guessed and checked; where rows are few, others are computed.
+    """
+    near = np.linalg.lstsq(rows.T, row, rcond=None)[0]
+    if np.isfinite(near).all():
+        guess = [Fraction(float(c)).limit_denominator(_SIMPLE) for c in near]
+        if _makes(rows, guess, row):
+            return guess
+    solved = _solved(rows, row) if len(rows) <= _FEW else None
+    return solved if solved is not None and _makes(rows, solved, row) else None
+
+
+def _makes(rows: Array, coefficients: list[Fraction], row: Array) -> bool:
+    block = np.concatenate([rows, row[None]]).T
+    missing = fold(block, [*coefficients, Fraction(-1)], np.zeros(1, np.int64))
+    return not missing.mantissa.any()
+
+
+def _solved(rows: Array, row: Array) -> list[Fraction] | None:
+    """Gaussian elimination over the rationals, on as many columns as there are rows."""
+    k = len(rows)
+    columns = independent(rows.T)[:k]
+    if len(columns) < k:
+        return None
+    some = np.concatenate([rows[:, columns].T, row[columns][:, None]], axis=1)
+    matrix = [[Fraction(float(v)) for v in line] for line in some]
+    for i in range(k):
+        pivot = next((j for j in range(i, k) if matrix[j][i]), None)
+        if pivot is None:
+            return None
+        matrix[i], matrix[pivot] = matrix[pivot], matrix[i]
+        matrix[i] = [v / matrix[i][i] for v in matrix[i]]
+        for j in range(k):
+            if j != i and (factor := matrix[j][i]):
+                matrix[j] = [v - factor * w for v, w in zip(matrix[j], matrix[i], strict=True)]
+    return [line[k] for line in matrix]
+
+
+def _residues(rows: Array) -> Array:
+    """The numbers modulo a prime (k, n), int64."""
+    mantissa, exponent = np.frexp(rows.astype(np.float64))
+    whole = (mantissa * 2.0**53).astype(np.int64) % _PRIME
+    power = (exponent - 53) % 31  # 2**31 is 1 modulo the prime
+    return np.asarray(whole * (np.int64(1) << power.astype(np.int64)) % _PRIME)
