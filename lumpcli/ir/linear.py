@@ -180,24 +180,28 @@ def _reader(net: Net, step: Linear, reader: Layer, index: int, tally: Rounding) 
     shifts = np.zeros(len(weight))
     if step.way == "readers":
         for number, unit in enumerate(step.units):
-            _connect(weight, step, number, place)
+            _connect(weight, step, number, place, tally)
             shifts[max(step.inputs[number], 0)] += float(unit.shift)
     bias = _bias(reader, term, constants, shifts, tally)
     terms = [replace(t, weight=weight) if k == index else t for k, t in enumerate(reader.terms)]
     return replace(reader, terms=tuple(terms), bias=bias)
 
 
-def _connect(weight: Array, step: Linear, number: int, place: Mapping[int, int]) -> None:
+def _connect(
+    weight: Array, step: Linear, number: int, place: Mapping[int, int], tally: Rounding
+) -> None:
     """Let one row of the reader read a unit made for it."""
     unit, row = step.units[number], step.inputs[number]
     if row == SUM:
         return
-    factors = [1 / unit.gain, -1 / unit.gain]
-    for slot, factor in zip(unit.slots, factors, strict=False):
-        weight[row, place[slot]] = round_fraction(factor, weight.dtype)[0]
+    told = dict(zip(unit.slots, (1 / unit.gain, -1 / unit.gain), strict=False))
     if unit.lift:
         (total,) = step.units[step.inputs.index(SUM)].slots
-        weight[row, place[total]] = round_fraction(-unit.lift, weight.dtype)[0]
+        told[total] = -unit.lift
+    for slot, factor in told.items():
+        weight[row, place[slot]], inexact = round_fraction(factor, weight.dtype)
+        tally.folded += 1
+        tally.rounded += int(inexact)
 
 
 def _made_of(

@@ -16,11 +16,16 @@ class Stage(Protocol):
     """A cut of a net; the next stage is about what steps on linear features left of `reduced`."""
 
     @property
-    def net(self) -> Net: ...
+    def net(self) -> Net:
+        """Before the cut."""
+
     @property
-    def quotient(self) -> Quotient: ...
+    def quotient(self) -> Quotient:
+        """The cut."""
+
     @property
-    def reduced(self) -> Net: ...
+    def reduced(self) -> Net:
+        """After the cut."""
 
 
 def layer_changes(stages: Sequence[Stage]) -> tuple[LayerChange, ...]:

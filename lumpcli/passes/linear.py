@@ -88,6 +88,8 @@ def why_not(net: Net, layer: Layer) -> str | None:
     if layer.pinned is not None:
         return layer.pinned
     readers = net.readers[layer.name]
+    if not readers:
+        return "nothing reads it"
     if any(reader.terms[index].diagonal for reader, index in readers):
         return "its features are read one by one, too"
     if len({reader.name for reader, _ in readers}) < len(readers):
@@ -166,7 +168,7 @@ class _Search:
             return None
         step = Linear(self.layer.name, "readers", tuple(gone))
         made = np.array([_made(term, factors_of_reader(self.net, step, row)) for row in rows])
-        made = made.reshape(len(rows), -1)
+        made = made.reshape(len(rows), term.flat.shape[1])
         ends = self.values.ends(term.source)
         plain = self._with_units(gone, "readers", rows, self._units(gone, _lowest(made, *ends)))
         if len(rows) == 1 or not self._relu_like or not (ends[0] >= 0).all():

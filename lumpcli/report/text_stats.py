@@ -91,7 +91,7 @@ def _table(stats: Stats, look: Look) -> list[str]:
         totals |= {"layer": "total", "reducible": f"{stats.reducible:,}"}
         rows.append(Row([totals.get(h, "") for h in columns], style="bold"))
     lines = table(look, rows, left=(0, 1))
-    absent = [h for h in _FOUND if h not in found]
+    absent = [h for h in _FOUND if h not in found and h != "linear"]
     if absent and stats.why_not is None:
         absent = ["proportional within rounding" if h == "within rounding" else h for h in absent]
         lines.append(look.paint(f"no feature is {' or '.join(absent)}", "dim"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,9 +46,14 @@ def feeds_for(model: onnx.ModelProto, rng: Rng, batch: int = 9, largest: int = 4
     return feeds
 
 
-def reduced(model: onnx.ModelProto, level: Level = "exact") -> Result:
+FACTS = ("unread", "constant", "lumping")  # passes that cut by facts on single features
+
+
+def reduced(
+    model: onnx.ModelProto, level: Level = "exact", passes: Sequence[str] = FACTS
+) -> Result:
     """The reduction of a model in memory; lumpcli loads what it wrote and compares (law 5)."""
-    return reduce(model, level=level)
+    return reduce(model, level=level, passes=passes)
 
 
 def widths(network: Network, result: Result) -> dict[str, int]:

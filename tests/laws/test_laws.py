@@ -18,6 +18,7 @@ from tests.laws.generator import Case, random_case, rounded_chain, tied_chain
 from tests.laws.planting import reshaped
 from tests.laws.reference import expected
 from tests.laws.runtime import (
+    FACTS,
     constant_bytes,
     farthest,
     feeds_for,
@@ -86,6 +87,19 @@ def test_what_was_planted_goes(seed: int) -> None:
 TOLERANCE = {False: 1e-4, True: 1e-11}
 
 
+@examples(60)
+@given(seeds)
+def test_linear_features_are_made_up_for(seed: int) -> None:
+    """With all passes networks become as narrow or narrower, and compute the same."""
+    case = random_case(seed)
+    every, facts = reduced(case.model, passes=(*FACTS, "linear")), reduced(case.model)
+    got, most = widths(case.network, every), widths(case.network, facts)
+    assert sum(got.values()) <= sum(most.values())
+    feeds = feeds_for(case.model, np.random.default_rng(seed), largest=2)
+    apart = farthest(run(case.model, feeds), run(every.model, feeds))
+    assert apart <= (TOLERANCE[case.double] if every.rounded else 0)
+
+
 @examples(80)
 @given(seeds)
 def test_smooth_activations(seed: int) -> None:
@@ -131,7 +145,7 @@ def test_nothing_to_cut_gives_the_same_bytes(tmp_path: Path) -> None:
         small = first.model
         source, output = tmp_path / f"{seed}.onnx", tmp_path / f"{seed}_small.onnx"
         source.write_bytes(small.SerializeToString())
-        result = reduce(source, output)
+        result = reduce(source, output, passes=FACTS)
         assert not result.changed
         assert result.why_unchanged
         assert output.read_bytes() == source.read_bytes()

@@ -30,7 +30,7 @@ def both(rows=ROWS, columns=READ, **more):
 
 
 def changes(done):
-    return {c.name: c for c in layer_changes(done.net, done.reduced, done.quotient)}
+    return {c.name: c for c in layer_changes(done.stages)}
 
 
 def test_kinds_of_removed_features():

@@ -12,7 +12,8 @@ from lumpcli.results import ConstantOutput, LayerStats
 from tests.report.samples import MEASURED
 
 VERBOSE, COLOR = Look(verbose=True), Look(color=True)
-NOTHING = {"constant": 0, "unread": 0, "duplicate": 0, "proportional": 0, "within_rounding": 0}
+NOTHING = {"constant": 0, "unread": 0, "duplicate": 0, "proportional": 0, "linear": 0}
+NOTHING["within_rounding"] = 0
 
 
 def line(text, label):
@@ -101,7 +102,7 @@ def test_reasons_are_not_told_twice():
 
 
 def test_names_cannot_steer_the_terminal():
-    layer = LayerStats("h\x1b[2J", "n", "Gemm\n", 3, 6, 6, 1, 0, 0, 0, 0, 1, "read by \u202e")
+    layer = LayerStats("h\x1b[2J", "n", "Gemm\n", 3, 6, 6, 1, 0, 0, 0, 0, 0, 1, "read by \u202e")
     text = stats_text(replace(MEASURED, layers=(layer,), why_not="x\x07"))
     assert "h\\x1b[2J  Gemm\\n" in text
     assert "kept: read by \\u202e" in text
