@@ -14,6 +14,7 @@ RELU, LINEAR, ABS = Activation("Relu"), Activation(), Activation("Abs")
 LEAKY, SIGN, HALF = Activation("LeakyRelu", (0.5,)), Activation("Sign"), Fraction(1, 2)
 CLIP, RELU6 = Activation("Clip", (-1.0, 1.0)), Activation("Clip", (0.0, 6.0))
 SIGMOID, TANH = Activation("Sigmoid"), Activation("Tanh")
+MISH = Activation("Mish")  # rows may not differ by any ratio
 FREE: dict[str, Any] = {"bias_fixed": False, "bias_dtype": np.dtype(np.float32)}
 F32 = np.dtype(np.float32)
 

@@ -236,7 +236,10 @@ def _multiples(
         own = lead.ratio(i, first)
         if own not in found:
             ratio = symmetry.value_ratio(own * to_first)
-            found[own] = (label, ratio * scale if ratio != 1 else scale, shift * ratio)
+            offset = shift * ratio
+            if added := symmetry.value_offset(own * to_first):
+                offset += Shift(added)
+            found[own] = (label, ratio * scale if ratio != 1 else scale, offset)
         facts.append(found[own])
     return facts
 

@@ -18,7 +18,7 @@ def divisors(symmetry: Symmetry, lead: Array) -> Array:
         divisor = lead
     elif symmetry is Symmetry.HOMOGENEOUS:
         divisor = np.abs(lead)
-    elif symmetry in (Symmetry.ODD, Symmetry.EVEN):
+    elif symmetry in (Symmetry.ODD, Symmetry.EVEN, Symmetry.POINT):
         divisor = np.sign(lead)
     else:
         divisor = np.ones_like(lead)

@@ -99,7 +99,8 @@ class Numbering:
         lead, shape = _normal(symmetry, row)
         z = sum_range([(1 / lead, within)])
         key = ("row", shape, function, bias * (1 / lead))
-        return self.number(key, value_range(function, *z)), symmetry.value_ratio(lead), ZERO
+        label = self.number(key, value_range(function, *z))
+        return label, symmetry.value_ratio(lead), Shift(symmetry.value_offset(lead))
 
     def _linear(self, row: dict[int, Fraction], bias: Shift) -> Fact:
         """The fact on `row . classes + bias`."""

@@ -43,7 +43,7 @@ def candidates(columns: Columns, firsts: Array) -> Iterator[tuple[int, int]]:
 
 def _keys(symmetry: Symmetry, value: Array, reach: Array) -> tuple[Array, Array]:
     """Two numbers per row that multiples have in common, and how far rounding can move them."""
-    if symmetry in (Symmetry.NONE, Symmetry.ODD, Symmetry.EVEN):
+    if symmetry in (Symmetry.NONE, Symmetry.ODD, Symmetry.EVEN, Symmetry.POINT):
         key, near = value[:, :2], np.column_stack([reach, reach])
         key = key if symmetry is Symmetry.NONE else abs(key)
     else:

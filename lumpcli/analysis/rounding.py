@@ -198,7 +198,7 @@ def _common_ratio(star: _Star, other: _Star, symmetry: Symmetry) -> Fraction | N
     least, most = least + abs(least) * slack, most - abs(most) * slack
     if least > most:
         return None
-    if symmetry in (Symmetry.NONE, Symmetry.ODD, Symmetry.EVEN):
+    if symmetry in (Symmetry.NONE, Symmetry.ODD, Symmetry.EVEN, Symmetry.POINT):
         return next(
             (Fraction(r) for r in (1, -1) if least <= r <= most and _fits(r, symmetry)), None
         )

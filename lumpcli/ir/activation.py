@@ -26,6 +26,7 @@ class Symmetry(Enum):
     SIGN = "any r but 0: f(r z) = sign(r) f(z)"
     ODD = "r = 1, -1: f(-z) = -f(z)"
     EVEN = "r = 1, -1: f(-z) = f(z)"
+    POINT = "r = 1, -1: f(-z) = 1 - f(z)"
     NONE = "r = 1 only"
 
     def normaliser(self, lead: Fraction) -> Fraction:
@@ -34,7 +35,7 @@ class Symmetry(Enum):
             return lead
         if self is Symmetry.HOMOGENEOUS:
             return abs(lead)
-        if self in (Symmetry.ODD, Symmetry.EVEN):
+        if self in (Symmetry.ODD, Symmetry.EVEN, Symmetry.POINT):
             return Fraction(1 if lead > 0 else -1)
         return Fraction(1)
 
@@ -48,6 +49,10 @@ class Symmetry(Enum):
             return Fraction(1)
         return row_ratio
 
+    def value_offset(self, row_ratio: Fraction) -> Fraction:
+        """What the values of two features whose rows have this ratio differ by beyond a ratio."""
+        return Fraction(1 if self is Symmetry.POINT and row_ratio < 0 else 0)
+
 
 _SYMMETRY: dict[str, Symmetry] = {
     "Identity": Symmetry.LINEAR,
@@ -56,6 +61,7 @@ _SYMMETRY: dict[str, Symmetry] = {
     "PRelu": Symmetry.HOMOGENEOUS,
     "Abs": Symmetry.ABSOLUTE,
     "Sign": Symmetry.SIGN,
+    "Sigmoid": Symmetry.POINT,
     "Cos": Symmetry.EVEN,
     "Cosh": Symmetry.EVEN,
     **dict.fromkeys(
@@ -81,6 +87,8 @@ class Activation:
         """What ratio of rows the function allows."""
         if self.name == "Clip" and self.attributes[0] == -self.attributes[1]:
             return Symmetry.ODD
+        if self.name == "HardSigmoid" and self.attributes[1] == 0.5:
+            return Symmetry.POINT
         return _SYMMETRY.get(self.name, Symmetry.NONE)
 
     @property

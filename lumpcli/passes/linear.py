@@ -236,8 +236,8 @@ def _lowest(rows: Array, low: Array, high: Array) -> list[float]:
 
 
 def _above(number: float) -> Fraction:
-    """A number of few digits that is at least as large, and not below 0."""
+    """A number of 7 bits, which every type holds, that is at least as large, and not below 0."""
     if number <= 0:
         return Fraction(0)
     mantissa, exponent = math.frexp(number)
-    return Fraction(math.ceil(mantissa * 256) + 1) * Fraction(2) ** (exponent - 8)
+    return Fraction(math.ceil(mantissa * 64) + 1) * Fraction(2) ** (exponent - 6)

@@ -55,7 +55,7 @@ def allowed(symmetry: Symmetry, r: Fraction) -> bool:
     """Whether rows may differ by this ratio."""
     if symmetry is Symmetry.NONE:
         return r == 1
-    if symmetry in (Symmetry.ODD, Symmetry.EVEN):
+    if symmetry in (Symmetry.ODD, Symmetry.EVEN, Symmetry.POINT):
         return abs(r) == 1
     return r > 0 or symmetry is not Symmetry.HOMOGENEOUS
 

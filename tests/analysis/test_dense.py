@@ -16,6 +16,7 @@ from tests.nets import (
     LINEAR,
     RELU,
     RELU6,
+    SIGMOID,
     TANH,
     array,
     dense,
@@ -178,3 +179,23 @@ def test_kernels_belong_to_their_terms():
     b = dense("b", ["x", "z"], [wide, tall])
     values = values_of(branches(a, b, source("z", 3)))
     assert set(values["a"].class_of) & set(values["b"].class_of) == set()
+
+
+@pytest.mark.parametrize("act", [SIGMOID, Activation("HardSigmoid", (0.25, 0.5))], ids=str)
+def test_opposite_rows_of_a_sigmoid_sum_to_one(act):
+    rows = [[1, 2, 0], [-1, -2, 0], [1, 2, 0], [-2, -4, 0]]
+    first, second = (
+        dense("a", "x", rows, [3, -3, 3, -3], act=act),
+        dense("b", "x", [[-1, -2, 0]], [-3], act=act),
+    )
+    made = net(X, first, second, dense("y", ["a", "b"], [[[1] * 4], [[1]]], act=LINEAR))
+    values = values_of(made)
+    a, b = (list(map(values[n].fact, range(made[n].width))) for n in "ab")
+    label = a[0][0]
+    assert [(c, r, o.rational) for c, r, o in a[:3]] == [
+        (label, 1, 0),
+        (label, -1, 1),
+        (label, 1, 0),
+    ]
+    assert a[3][0] != label
+    assert b[0] == a[1]

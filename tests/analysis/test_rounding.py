@@ -10,7 +10,7 @@ from lumpcli.analysis import columns_of, loosen, values_of
 from lumpcli.analysis.rows import refine
 from lumpcli.ir import Activation
 from tests.analysis.holding import plain, violations
-from tests.nets import ABS, LINEAR, RELU, SIGMOID, TANH, array, dense, net, source
+from tests.nets import ABS, LINEAR, MISH, RELU, TANH, array, dense, net, source
 
 UNIT = 2.0**-23
 TYPES = [np.float32, np.float64, np.float16]
@@ -99,7 +99,7 @@ def test_several_planted_members_are_found(dtype, act):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("act", [RELU, LINEAR, TANH, SIGMOID])
+@pytest.mark.parametrize("act", [RELU, LINEAR, TANH, MISH])
 def test_one_choice_of_weights_explains_every_class(dtype, act):
     """Rows at the edge: planted ratios, entries up to two ulps off, zeros, exact multiples."""
     merged = 0
@@ -107,7 +107,7 @@ def test_one_choice_of_weights_explains_every_class(dtype, act):
         rng = np.random.default_rng(seed)
         width, count = int(rng.integers(3, 9)), int(rng.integers(2, 9))
         ratios = rng.choice([0.7, 1.3, 1, 1, 2, 3, -1, -0.3], count)
-        if act in (TANH, SIGMOID):
+        if act in (TANH, MISH):
             ratios = np.sign(ratios)
         rows = planted(rng, width, dtype, ratios)
         rows[:, rng.random(width) < 0.15] = 0
@@ -136,9 +136,9 @@ def test_only_ratios_that_the_activation_allows():
     assert len(set(labels(rows))) == 2
     assert len(set(labels(rows, act=ABS))) == 1
     assert len(set(labels(rows, act=LINEAR))) == 1
-    assert len(set(labels(rows, act=SIGMOID))) == 2
+    assert len(set(labels(rows, act=MISH))) == 2
     assert len(set(labels([rows[0], -rows[0]], act=TANH))) == 1
-    assert len(set(labels([rows[0], -rows[0]], act=SIGMOID))) == 2
+    assert len(set(labels([rows[0], -rows[0]], act=MISH))) == 2
     assert len(set(labels(rows, act=TANH))) == 2
 
 

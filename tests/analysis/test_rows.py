@@ -16,7 +16,7 @@ from lumpcli.ir import Activation, Symmetry
 from lumpcli.ir.shift import Shift
 from tests.analysis.holding import allowed, plain, ratio_of
 from tests.computed import exactly
-from tests.nets import ABS, LINEAR, RELU, SIGMOID, SIGN, TANH, array, dense
+from tests.nets import ABS, LINEAR, MISH, RELU, SIGMOID, SIGN, TANH, array, dense
 
 LAW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 BY_SYMMETRY = {
@@ -26,7 +26,8 @@ BY_SYMMETRY = {
     Symmetry.SIGN: SIGN,
     Symmetry.ODD: TANH,
     Symmetry.EVEN: Activation("Cos"),
-    Symmetry.NONE: SIGMOID,
+    Symmetry.POINT: SIGMOID,
+    Symmetry.NONE: MISH,
 }
 TYPES = [np.float16, np.float32, np.float64, ml_dtypes.bfloat16]
 

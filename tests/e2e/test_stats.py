@@ -49,7 +49,7 @@ def test_what_is_reducible_is_what_reduce_removes(lump, path):
     assert (found["reducible"], found["features"]) == (removed, result["features"]["before"])
     assert found["parameters"] == result["parameters"]["before"]
     for entry, change in zip(found["layers"], result["layers"], strict=True):
-        kinds = ("constant", "unread", "duplicate", "proportional")
+        kinds = ("constant", "unread", "duplicate", "proportional", "linear")
         assert entry["reducible"] <= sum(entry[k] for k in kinds) <= entry["width"]
         assert entry["width"] - entry["reducible"] == change["features"]["after"]
 

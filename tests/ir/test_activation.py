@@ -123,12 +123,13 @@ def test_the_symmetry_claimed_is_true(name, attributes, function):
         Symmetry.HOMOGENEOUS: (2, THIRD),
         Symmetry.ODD: (1, -1),
         Symmetry.EVEN: (1, -1),
+        Symmetry.POINT: (1, -1),
         Symmetry.NONE: (1,),
     }[symmetry]
     for r in rows:
-        factor = symmetry.value_ratio(Fraction(r))
+        factor, offset = symmetry.value_ratio(Fraction(r)), symmetry.value_offset(Fraction(r))
         for z in GRID:
-            expected = factor * Fraction(function(z))
+            expected = factor * Fraction(function(z)) + offset
             assert float(function(Fraction(r) * z)) == pytest.approx(float(expected), abs=1e-12)
 
 
@@ -146,7 +147,9 @@ def test_the_symmetry_claimed_is_true(name, attributes, function):
         (Activation("Clip", (-2.0, 2.0)), Symmetry.ODD),
         (Activation("Clip", (-2.0, 1.0)), Symmetry.NONE),
         (Activation("Cos"), Symmetry.EVEN),
-        (Activation("Sigmoid"), Symmetry.NONE),
+        (Activation("Sigmoid"), Symmetry.POINT),
+        (Activation("HardSigmoid", (0.2, 0.5)), Symmetry.POINT),
+        (Activation("HardSigmoid", (0.2, 0.4)), Symmetry.NONE),
         (Activation("Gelu", ("none",)), Symmetry.NONE),
         (Activation("Clip", (0.0, 6.0)), Symmetry.NONE),
         (Activation("ThresholdedRelu", (1.0,)), Symmetry.NONE),
@@ -170,6 +173,7 @@ def test_normalised_rows_meet_where_the_ratio_is_allowed(symmetry, lead):
             Symmetry.HOMOGENEOUS: r > 0,
             Symmetry.ODD: abs(r) == 1,
             Symmetry.EVEN: abs(r) == 1,
+            Symmetry.POINT: abs(r) == 1,
             Symmetry.NONE: r == 1,
         }[symmetry]
         assert same == allowed

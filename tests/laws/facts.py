@@ -81,6 +81,7 @@ def scales(ratio: str, lead: Fraction) -> tuple[Fraction, Fraction]:
         "sign": (lead, sign),
         "odd": (sign, sign),
         "even": (sign, Fraction(1)),
+        "point": (sign, sign),
         "one": (Fraction(1), Fraction(1)),
     }[ratio]
 
@@ -146,7 +147,8 @@ class Facts:
         divisor, ratio = scales(function.ratio, lead)
         own = times(1 / divisor, z)
         ends = function.between(*self.between(own), slope)
-        return {self.number((key, frozen(own)), ends): ratio}
+        mirrored = {ONE: Fraction(1)} if function.ratio == "point" and lead < 0 else {}
+        return {self.number((key, frozen(own)), ends): ratio, **mirrored}
 
     def _linear(self, z: Value) -> Value:
         """A combination as a multiple of one class, and constants."""

@@ -19,8 +19,9 @@ _BELOW_RELU = ("Gelu", "Mish", "HardSwish")
 class Function:
     """An elementwise function.
 
-    `ratio` is what rows may differ by: linear, positive, absolute, sign, odd, even or one. `exact`
-    maps rationals to rationals; None: it does so at 0 alone, or nowhere (`at_zero` None).
+    `ratio` is what rows may differ by: linear, positive, absolute, sign, odd, even, point (-1: the
+    values sum to 1) or one. `exact` maps rationals to rationals; None: it does so at 0 alone, or
+    nowhere (`at_zero` None).
     `opset32` and `opset64` are the first opsets at which onnxruntime has it (None: never).
     Piecewise linear ones say how far values grow, |f(z)| <= gain |z| + shift, and by which power
     of two the finest bit shrinks (`grain`). `near` gives the others' values to float64.
@@ -147,6 +148,7 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "hard_sigmoid": Function(
         "HardSigmoid",
+        "point",
         exact=lambda z: max(_ZERO, min(Fraction(1), z / 4 + _HALF)),
         attributes=(("alpha", 0.25), ("beta", 0.5)),
         pieces=True,
@@ -190,7 +192,9 @@ FUNCTIONS: dict[str, Function] = {
         "Cos", "even", at_zero=Fraction(1), opset64=9, near=math.cos, high=_ONE, low=-_ONE
     ),
     "softsign": Function("Softsign", "odd", lambda z: z / (1 + abs(z)), high=_ONE, low=-_ONE),
-    "sigmoid": Function("Sigmoid", at_zero=_HALF, opset64=9, near=_sigmoid, low=_ZERO, high=_ONE),
+    "sigmoid": Function(
+        "Sigmoid", "point", at_zero=_HALF, opset64=9, near=_sigmoid, low=_ZERO, high=_ONE
+    ),
     "gelu": Function("Gelu", opset32=22, near=_gelu, low=Fraction(-171, 1000)),
     "gelu_tanh": Function(
         "Gelu",

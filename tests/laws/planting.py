@@ -39,7 +39,7 @@ def allowed(group: list[Layer]) -> tuple[float, ...]:
     """The ratios that rows may have in every layer of a group at once."""
     kinds = {layer.function.ratio for layer in group}
     alone = len(group) == 1
-    if any(layer.kind == "product" for layer in group) or "one" in kinds:
+    if any(layer.kind == "product" for layer in group) or kinds & {"one", "point"}:
         return (1.0,)
     if kinds & {"sign", "even"}:
         return ((-1.0, 1.0, 2.0) if kinds == {"sign"} else (-1.0, 1.0)) if alone else (1.0,)
@@ -53,7 +53,7 @@ def allowed(group: list[Layer]) -> tuple[float, ...]:
 def value_ratio(group: list[Layer], ratio: Matrix) -> Matrix:
     """The ratio of values that goes with ratios of rows, the same in every layer of a group."""
     kind = group[0].function.ratio
-    if len(group) > 1 or kind in ("linear", "positive", "odd", "one"):
+    if len(group) > 1 or kind in ("linear", "positive", "odd", "one", "point"):
         return ratio
     return {"absolute": abs(ratio), "sign": np.sign(ratio), "even": np.ones_like(ratio)}[kind]
 

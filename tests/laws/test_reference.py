@@ -99,9 +99,12 @@ def test_functions_allow_what_the_table_says(name: str) -> None:
         "sign": [(r, Fraction(1 if r > 0 else -1)) for r in (Fraction(-3), Fraction(1, 2))],
         "odd": [(Fraction(-1), Fraction(-1))],
         "even": [(Fraction(-1), Fraction(1))],
+        "point": [],
         "one": [],
         "linear": [(r, r) for r in (Fraction(-3), Fraction(1, 2))],
     }
+    if function.ratio == "point":
+        assert all(exact(-z) == 1 - exact(z) for z in points)
     for ratio, value in families[function.ratio]:
         assert all(exact(ratio * z) == value * exact(z) for z in points)
     implied = {"linear": {"positive", "odd"}, "absolute": {"positive", "even"}, "sign": {"odd"}}
