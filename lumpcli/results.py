@@ -123,6 +123,16 @@ class ConstantOutput(_Record):
 
 
 @dataclass(frozen=True)
+class RoundingBound(_Record):
+    """How far the rounding of folded weights moves a tensor at most, for every finite input."""
+
+    tensor: str
+    relative: float | None  # of the tensor's scale: what it would be if nothing cancelled
+    roundings: int  # on the longest path to it; 0 where there is no bound
+    reason: str | None  # why there is no bound; None when there is
+
+
+@dataclass(frozen=True)
 class Result(_Document):
     """Answer of `reduce`."""
 
@@ -138,6 +148,7 @@ class Result(_Document):
     folded: int  # weights that are sums of several, or multiples, of stored ones
     rounded: int  # of those, how many were not representable and were rounded once
     promise: Literal["exact", "within rounding"]  # strict and exact are both "exact"
+    rounding: tuple[RoundingBound, ...]  # of every graph output; at level rounding: none
     constant_outputs: tuple[ConstantOutput, ...]
     why_unchanged: str | None  # one sentence, when nothing was cut
     hint: str | None  # one sentence about what another option would find

@@ -1,6 +1,7 @@
 """What can be known about a net. Changes nothing."""
 
 from lumpcli.analysis.columns import Columns, columns_of
+from lumpcli.analysis.deviation import EXACT, Deviation, deviations
 from lumpcli.analysis.facts import CONSTANT, LayerValues, Values
 from lumpcli.analysis.grants import Grants
 from lumpcli.analysis.linearity import candidates, combination, gain, independent
@@ -11,7 +12,9 @@ from lumpcli.analysis.values import Sweep, values_of
 
 __all__ = [
     "CONSTANT",
+    "EXACT",
     "Columns",
+    "Deviation",
     "Factor",
     "Grants",
     "LayerValues",
@@ -22,6 +25,7 @@ __all__ = [
     "candidates",
     "columns_of",
     "combination",
+    "deviations",
     "factor_of",
     "gain",
     "independent",

@@ -17,7 +17,7 @@ from lumpcli.errors import UsageError
 from lumpcli.exporter import check_data_place, check_roundtrip, check_target, embed
 from lumpcli.judge import Settings
 from lumpcli.judge import verify as verify_files
-from lumpcli.loader import load
+from lumpcli.loader import Host, load
 from lumpcli.measures import (
     constant_outputs,
     features,
@@ -26,6 +26,7 @@ from lumpcli.measures import (
     measure,
     net_macs,
     parameters,
+    rounding_bounds,
     why_unchanged,
 )
 from lumpcli.pipeline import Plan
@@ -143,7 +144,7 @@ def reduce(
     loose = None
     if level == "exact" and passes is None and done.values.would_change(loosen, workers):
         loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers)
-    result = _result(_label(source), level, done, loose, exported.changed, host.notes)
+    result = _result(_label(source), level, done, loose, exported.changed, host)
     if isinstance(source, ModelProto) and target is None:
         embed(exported)
         reloaded = load(exported.model, freeze_initializers=freeze_initializers)
@@ -196,13 +197,14 @@ def _result(
     done: Plan,
     loose: Plan | None,
     changed: bool,
-    notes: tuple[str, ...],
+    host: Host,
 ) -> Result:
     """The report of a plan; what depends on the written file is filled in later."""
     net, reduced = done.net, done.final
     after = features(net, reduced)
     more = 0 if loose is None else after - features(net, loose.final)
     are = "feature is" if more == 1 else "features are"
+    bounds = rounding_bounds(host, reduced, done.quotient, done.rounding)
     return Result(
         source=label,
         output=None,
@@ -216,11 +218,12 @@ def _result(
         folded=done.total.folded,
         rounded=done.total.rounded,
         promise="within rounding" if level == "rounding" else "exact",
+        rounding=() if level == "rounding" else bounds,
         constant_outputs=constant_outputs(net, done.values),
-        why_unchanged=None if changed else why_unchanged(net, done.quotient, notes),
+        why_unchanged=None if changed else why_unchanged(net, done.quotient, host.notes),
         hint=f"{more} more {are} proportional within rounding: --level rounding"
         if more > 0
         else None,
         verdict=None,
-        notes=notes,
+        notes=host.notes,
     )

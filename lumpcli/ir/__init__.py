@@ -29,6 +29,7 @@ from lumpcli.ir.floats import (
 from lumpcli.ir.folding import Rounding
 from lumpcli.ir.groups import Group, groups
 from lumpcli.ir.linear import SUM, Candidate, Linear, Unit, Way, apply_linear, factors_of_reader
+from lumpcli.ir.lipschitz import lipschitz
 from lumpcli.ir.merging import take_over
 from lumpcli.ir.net import Join, Layer, Moments, Net, Output, Term
 from lumpcli.ir.quotient import Claim, LayerCut, Merge, Quotient
@@ -83,6 +84,7 @@ __all__ = [
     "integers",
     "leaky",
     "leaky_key",
+    "lipschitz",
     "moderate",
     "nearest",
     "round_fraction",

@@ -46,7 +46,7 @@ def apply_layer(quotient: Quotient, layer: Layer, tally: Rounding) -> Layer:
     merges = quotient.merges.get(layer.name)
     if layer.name not in quotient.cuts and all(c is None for c in cuts) and not merges:
         return layer
-    rounded_before, impossible_before = tally.rounded, tally.impossible
+    own = Rounding()
     terms = []
     for term, cut in zip(layer.terms, cuts, strict=True):
         if term.diagonal:
@@ -54,20 +54,21 @@ def apply_layer(quotient: Quotient, layer: Layer, tally: Rounding) -> Layer:
         else:
             scale = None if term.row_scale is None else term.row_scale[rows]
             if merges:
-                weight, bias = merged(layer, rows, cut, quotient, tally)
+                weight, bias = merged(layer, rows, cut, quotient, own)
             else:
-                weight = fold_term(term, rows, cut, tally)
+                weight = fold_term(term, rows, cut, own)
             terms.append(replace(term, weight=weight, row_scale=scale))
     if not merges:
-        bias = fold_bias(layer, rows, cuts, tally, quotient.needed.get(layer.name))
-    if tally.rounded > rounded_before:
-        tally.inexact.add(layer.name)
-    if tally.impossible > impossible_before:
-        tally.overflow.add(layer.name)
+        bias = fold_bias(layer, rows, cuts, own, quotient.needed.get(layer.name))
+    if own.rounded:
+        own.inexact[layer.name] = own.error
+    if own.impossible:
+        own.overflow.add(layer.name)
     numbers: list[Any] = [t.weight for t in terms if not t.diagonal] + [bias]
     for array in numbers:
         if array is not None and array.dtype.kind != "i" and not np.isfinite(array).all():
-            tally.overflow.add(layer.name)
+            own.overflow.add(layer.name)
+    tally.include(own)
     activation = layer.activation
     if activation.slopes is not None:
         activation = Activation(activation.name, activation.attributes, activation.slopes[rows])

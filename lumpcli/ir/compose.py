@@ -58,7 +58,7 @@ def compose(
     while True:
         quotient = _compose(net, by_layer, limits)
         reduced, tally = apply(net, quotient, jobs)
-        readers = tally.overflow | (tally.inexact if strict else set())
+        readers = tally.overflow | (set(tally.inexact) if strict else set())
         if not readers:
             found = {layer.name for layer in net.layers if layer.bias_fixed}
             more = frozenset(limits.fixed - found)

@@ -14,7 +14,7 @@ from lumpcli.ir.exact import Array, fold
 from lumpcli.ir.floats import Factors, factors_of
 from lumpcli.ir.net import Layer, Term
 from lumpcli.ir.quotient import LayerCut
-from lumpcli.ir.rounded import fold_once
+from lumpcli.ir.rounded import fold_once, largest_error
 from lumpcli.ir.scratch import room
 from lumpcli.ir.submatrix import as_slice, by_rows
 
@@ -28,17 +28,29 @@ class Rounding:
     folded: int = 0
     rounded: int = 0
     overflow: set[str] = field(default_factory=set)  # layers in which a weight became infinite
-    inexact: set[str] = field(default_factory=set)  # layers in which something was rounded
+    inexact: dict[str, float] = field(default_factory=dict)  # layers with rounding: their `error`
     impossible: int = 0  # integers out of range, or that would not be whole
+    error: float = 0.0  # how much of themselves stored numbers are off at most; inf: no bound
+
+    def count(self, stored: Array, inexact: Array) -> None:
+        """Count the numbers that were rounded, of stored ones of the same shape."""
+        self.rounded += int(inexact.sum())
+        self.error = max(self.error, largest_error(stored[inexact]))
+
+    def include(self, other: Rounding) -> None:
+        """Add what was counted elsewhere."""
+        self.folded += other.folded
+        self.rounded += other.rounded
+        self.overflow |= other.overflow
+        self.inexact |= other.inexact
+        self.impossible += other.impossible
+        self.error = max(self.error, other.error)
 
     def __add__(self, other: Rounding) -> Rounding:
-        return Rounding(
-            self.folded + other.folded,
-            self.rounded + other.rounded,
-            self.overflow | other.overflow,
-            self.inexact | other.inexact,
-            self.impossible + other.impossible,
-        )
+        total = Rounding()
+        for part in (self, other):
+            total.include(part)
+        return total
 
 
 def fold_term(term: Term, rows: Array, cut: LayerCut | None, tally: Rounding) -> Array:
@@ -81,7 +93,7 @@ def _fold_rows(term: Term, weight: Array, cut: LayerCut, joined: _Joined, tally:
     columns = stored if some.ndim == 2 else np.moveaxis(stored.reshape(r, -1, groups), 1, 2)
     result[:, joined.places] = columns.reshape(r, groups, *weight.shape[2:])
     tally.folded += stored.size
-    tally.rounded += int(inexact.sum())
+    tally.count(stored, inexact)
     return result
 
 
@@ -176,5 +188,7 @@ def fold_bias(
         return None
     changed = stored[:, 0].astype(np.float64) != bias[rows].astype(np.float64)
     tally.folded += int((changed | inexact[:, 0]).sum())
-    tally.rounded += int(inexact.sum())
+    tally.count(stored, inexact)
+    if uncertain.any():  # by how much the constant itself is off may be all that is left of it
+        tally.error = math.inf
     return stored[:, 0].astype(dtype)

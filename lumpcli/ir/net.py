@@ -55,6 +55,7 @@ class Term:
     scale: Fraction = Fraction(1)
     padded: bool = False  # also reads zeros from outside the image
     via: str = ""  # what moves the positions between source and reader; "" when nothing does
+    steered: bool = False  # a tensor says how positions move: indices, attention weights
     symmetry: Symmetry = Symmetry.LINEAR  # how that commutes with a ratio
     image: str = ""  # how large the source's images are: what constants become depends on that
     blocks: int = 1

@@ -141,6 +141,19 @@ def _rounded(
     return stored, inexact, ~(certain & sure) | ~np.isfinite(wide)
 
 
+def largest_error(stored: Array) -> float:
+    """How much of itself a number may be off that was rounded to one of these (k,).
+
+    That is half a unit in the last place; infinite for zeros, infinities and integers.
+    """
+    if stored.dtype.kind == "i" or not np.isfinite(stored).all():
+        return float(np.inf) if stored.size else 0.0
+    up, down = _gaps(stored)
+    with np.errstate(divide="ignore"):
+        gap = np.maximum(up, down) / np.abs(stored.astype(np.float64))
+    return float(gap.max(initial=0.0)) / 2 * (1 + _ULP)  # the quotient may have been rounded down
+
+
 def _gaps(stored: Array) -> tuple[Array, Array]:
     """How far the next larger and the next smaller stored numbers are away."""
     infinity = np.array(np.inf, stored.dtype)

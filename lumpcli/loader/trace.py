@@ -179,17 +179,18 @@ class Trace(Lookup):
         symmetry: Symmetry = Symmetry.LINEAR,
         padded: bool = False,
         hull: bool = True,
+        steered: bool = False,
     ) -> Draft:
         """This node passes features on at other positions, or a function of several positions.
 
         Nodes of equal `key` do the same; without one it is like no other. `hull`: what they do
-        leaves values between the least and the greatest, and 0 where `padded`.
+        leaves values between the least and the greatest, and 0 where `padded`. `steered`: a tensor
+        that is no constant says at which positions.
         """
         via = key or f"{self.node.op_type} {self.node.output[0]}"
-        image = self.image(self.node.input[0])
-        term = Term(
-            "", None, True, via=via, symmetry=symmetry, padded=padded, image=image, hull=hull
-        )
+        how: dict[str, Any] = {"symmetry": symmetry, "padded": padded, "hull": hull}
+        how |= {"image": self.image(self.node.input[0]), "steered": steered}
+        term = Term("", None, diagonal=True, via=via, **how)
         draft = self.layer(view.layer.width, [(view.layer, term)], -1, name=self.node.output[0])
         self.hold(View(draft, (axes,) if isinstance(axes, int) else tuple(axes), view.split))
         return draft

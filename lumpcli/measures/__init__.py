@@ -1,5 +1,6 @@
 """Counting and describing: what is in a model, what a reduction changed, and why."""
 
+from lumpcli.measures.bounds import rounding_bounds
 from lumpcli.measures.changes import constant_outputs, layer_changes, why_unchanged
 from lumpcli.measures.count import features, file_bytes, net_macs, parameters
 from lumpcli.measures.measure import measure
@@ -12,5 +13,6 @@ __all__ = [
     "measure",
     "net_macs",
     "parameters",
+    "rounding_bounds",
     "why_unchanged",
 ]

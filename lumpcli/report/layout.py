@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, Context
 
 LABEL = 17  # columns of a labelled line's label, so that "within rounding" fits
 NARROWEST = 16  # a name is never shortened below this
@@ -102,6 +103,11 @@ def plural(number: int, word: str) -> str:
 def brief(value: float) -> str:
     """A measured number with two digits: "3.2e-07", "0"."""
     return "0" if value == 0 else f"{value:.2g}"
+
+
+def above(bound: float) -> str:
+    """A bound with two digits that are not below it: "2.2e-07" for 2.11e-07."""
+    return brief(float(Context(prec=2, rounding=ROUND_CEILING).create_decimal_from_float(bound)))
 
 
 def exactly(value: float) -> str:

@@ -10,6 +10,7 @@ from lumpcli.results import (
     OutputComparison,
     Proof,
     Result,
+    RoundingBound,
     Stats,
     Verdict,
 )
@@ -106,6 +107,7 @@ REDUCED = Result(
     folded=2496,
     rounded=0,
     promise="exact",
+    rounding=(RoundingBound("y", 0.0, 0, None),),
     constant_outputs=(),
     why_unchanged=None,
     hint="3 more features are proportional within rounding: --level rounding",
@@ -128,11 +130,14 @@ UNCHANGED = Result(
     folded=0,
     rounded=0,
     promise="exact",
+    rounding=(RoundingBound("y", 0.0, 0, None),),
     constant_outputs=(),
     why_unchanged="no feature is constant, unread, or a multiple of another",
     hint=None,
     verdict=None,
 )
+BOUND = RoundingBound("y", 2.11e-7, 3, None)
+UNBOUNDED = RoundingBound("p", None, 0, "Softmax 'p' is not followed")
 CONSTANT = ConstantOutput("y", 0, 3.0)
 
 MEASURED = Stats(

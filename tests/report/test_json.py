@@ -21,6 +21,7 @@ NAN, INF = float("nan"), float("inf")
         samples.REDUCED,
         samples.UNCHANGED,
         replace(samples.REDUCED, output=None, verdict=samples.DIFFERENT),
+        replace(samples.REDUCED, rounding=(samples.UNBOUNDED, samples.BOUND)),
         replace(samples.REDUCED, output=None, verdict=samples.UNVERIFIED),
         replace(samples.REDUCED, promise="within rounding", level="rounding", verdict=None),
         replace(samples.REDUCED, constant_outputs=(samples.CONSTANT,), model=object()),

@@ -42,7 +42,7 @@ def _weighted(trace: Trace, view: View, axis: int, weights: str) -> str | None:
         view.split.decide(place)
         at = _elsewhere(view.split, place)
     via = f"MatMul with {weights}"
-    term = Term("", None, diagonal=True, via=via, padded=True, at=at)
+    term = Term("", None, diagonal=True, via=via, padded=True, at=at, steered=True)
     trace.over(view, [(view.layer, term)])
     return None
 

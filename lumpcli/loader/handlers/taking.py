@@ -169,7 +169,7 @@ def gather(trace: Trace) -> str | None:
             return "the rank of its indices is not known"
         grown = rank_of_places - 1 if axis > view.axis else 0
         key = f"Gather axis {axis}, features {view.axis}, {indices or places}"
-        trace.moved(view, view.axis - grown, key)
+        trace.moved(view, view.axis - grown, key, steered=stored is None)
         return None
     if stored is None or stored.array.ndim > 1 or stored.array.dtype.kind != "i":
         return "it takes features by indices that are not constant"

@@ -1,0 +1,53 @@
+"""How far the rounding of folded weights moves each output of a model at most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from lumpcli.analysis import Deviation, deviations
+from lumpcli.ir import Net, Quotient, Rounding
+from lumpcli.loader import Host, describe
+from lumpcli.results import RoundingBound
+
+_FACTORS = "rows that take over others were rounded before they were compared"
+
+
+def rounding_bounds(
+    host: Host, reduced: Net, quotient: Quotient, rounding: Rounding
+) -> tuple[RoundingBound, ...]:
+    """A bound for every graph output of a model, given what its net was reduced to.
+
+    Where an output is not followed, there is one for each tensor it is made of, too.
+    """
+    names = [output.name for output in host.model.graph.output]
+    if not rounding.rounded:
+        return tuple(RoundingBound(name, 0.0, 0, None) for name in names)
+    if quotient.merges:
+        return tuple(RoundingBound(name, None, 0, _FACTORS) for name in names)
+    found = deviations(reduced, rounding.inexact)
+    followed = {output.tensor: found[output.layer] for output in reduced.outputs}
+    bounds: dict[str, RoundingBound] = {}
+    for name in names:
+        if name in followed:
+            bounds[name] = _bound(name, followed[name])
+        else:
+            bounds |= {b.tensor: b for b in _beyond(host, name, found)}
+    return tuple(bounds.values())
+
+
+def _bound(name: str, deviation: Deviation) -> RoundingBound:
+    if deviation.unbounded is not None:
+        return RoundingBound(name, None, 0, deviation.unbounded)
+    return RoundingBound(name, deviation.relative, deviation.roundings, None)
+
+
+def _beyond(host: Host, name: str, found: Mapping[str, Deviation]) -> Iterator[RoundingBound]:
+    """An output that is no layer, and the layers it is made of."""
+    if name not in host.graph.producer:  # an input, or a constant
+        yield RoundingBound(name, 0.0, 0, None)
+        return
+    node = host.model.graph.node[host.graph.producer[name]]
+    yield RoundingBound(name, None, 0, f"{describe(node)} is not followed")
+    for tensor in node.input:
+        if tensor in host.axes:
+            yield _bound(tensor, found[host.axes[tensor][0]])
