@@ -3,6 +3,7 @@
 from lumpcli.analysis.columns import Columns, columns_of
 from lumpcli.analysis.deviation import EXACT, Deviation, deviations
 from lumpcli.analysis.facts import CONSTANT, LayerValues, Values
+from lumpcli.analysis.fewest import Fewest, fewest
 from lumpcli.analysis.grants import Grants
 from lumpcli.analysis.linearity import candidates, combination, gain, independent
 from lumpcli.analysis.liveness import Liveness, liveness_of
@@ -16,6 +17,7 @@ __all__ = [
     "Columns",
     "Deviation",
     "Factor",
+    "Fewest",
     "Grants",
     "LayerValues",
     "Liveness",
@@ -29,6 +31,7 @@ __all__ = [
     "factor_of",
     "gain",
     "independent",
+    "fewest",
     "liveness_of",
     "loosen",
     "sums_of_products",

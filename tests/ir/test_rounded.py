@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lumpcli.ir import fold, round_once
-from lumpcli.ir.rounded import fold_once
+from lumpcli.ir.rounded import fold_once, largest_error
 
 TYPES = [np.float16, ml_dtypes.bfloat16, np.float32, np.float64]
 
@@ -102,3 +102,29 @@ def test_integers_and_nothing():
     assert (stored.item(), inexact.item()) == (11, False)
     empty = np.zeros((0, 2), np.float32)
     assert fold_once(empty, [Fraction(1)] * 2, np.array([0]), empty.dtype)[0].shape == (0, 1)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_no_number_is_further_off_than_the_largest_error(dtype):
+    """Numbers of every size, subnormal ones included, and ones just inside the middle."""
+    rng = np.random.default_rng(3)
+    stored = (rng.standard_normal(300) * 2.0 ** rng.integers(-30, 12, 300)).astype(dtype)
+    tiny = ml_dtypes.finfo(dtype).smallest_subnormal
+    stored = np.concatenate([stored[stored != 0], np.array([tiny, 3 * tiny, 1, 2, 4], dtype)])
+    for number in stored:
+        error = Fraction(largest_error(number[None]))
+        above = (Fraction(float(number)) + Fraction(float(np.nextafter(number, dtype(np.inf))))) / 2
+        true = abs(above / Fraction(float(number)) - 1)
+        assert true <= error
+        if number > 0:  # the gap above is the larger one
+            assert error <= true * (1 + Fraction(1, 2**50))
+    assert largest_error(stored) == pytest.approx(
+        0.5, rel=1e-15
+    )  # half of the smallest number may be rounding
+
+
+def test_errors_without_a_bound():
+    assert largest_error(np.zeros(2, np.float32)) == np.inf
+    assert largest_error(np.array([np.inf, 1], np.float16)) == np.inf
+    assert largest_error(np.array([3])) == np.inf
+    assert largest_error(np.zeros(0, np.float32)) == 0

@@ -217,7 +217,9 @@ def test_two_ways_of_weighing_are_told_apart():
     nodes += [node("Concat", ["ma", "mb"], ["c"], axis=1), node("MatMul", ["c", "v"], ["y"])]
     weights = {"w": planted()[0].T.copy(), "v": np.concatenate([reader(), reader(seed=1)])}
     inputs = {"x": (7, 5), "a": (3, 7), "b": (3, 7)}
-    shrinks(build(nodes, weights, inputs=inputs), ("r", "ma", "mb"))
+    model = build(nodes, weights, inputs=inputs)
+    assert load(model).net["ma"].terms[0].steered
+    shrinks(model, ("r", "ma", "mb"))
 
 
 def _product(left: str, right: str, inputs: dict[str, tuple[int, ...]]) -> ModelProto:

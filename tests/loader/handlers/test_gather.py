@@ -47,6 +47,8 @@ def test_gather_of_positions(axis, places):
     layer = node("Gather", ["p", "places"], ["q"], axis=axis)
     flat = node("Reshape", ["q", "to"], ["h"])
     extra = {"places": np.array(places), "to": np.array([0, 6, -1, 1])}
+    model = through(layer, flat, extra=extra)
+    assert not any(t.steered for other in load(model).net.layers for t in other.terms)
     shrinks(through(layer, flat, extra=extra), ("p", "q", "r"))
 
 
@@ -66,6 +68,7 @@ def test_indices_that_are_computed():
     inputs = {"x": ("N", 5, 4, 5), "z": (2,)}
     model = through(*nodes, inputs=inputs)
     assert load(reduce(model).model).net["r"].width == 4
+    assert [t.steered for t in load(model).net["h"].terms] == [True]
     nodes[1] = node("Gather", ["p", "i"], ["h"], axis=1)
     model = through(*nodes, inputs=inputs, columns=2)
     wanted = "Gather 'h' (it takes features by indices that are not constant)"
