@@ -133,6 +133,19 @@ class RoundingBound(_Record):
 
 
 @dataclass(frozen=True)
+class LowerBound(_Record):
+    """How few features suffice in a model of one hidden layer, which is proved, and how few it has.
+
+    The bound is on all networks of one hidden layer with the same activation that are the same
+    function of all real inputs.
+    """
+
+    layer: str  # the hidden layer
+    features: int  # no such network has fewer
+    reached: int  # as many as an exact reduction leaves
+
+
+@dataclass(frozen=True)
 class Result(_Document):
     """Answer of `reduce`."""
 
@@ -149,6 +162,7 @@ class Result(_Document):
     rounded: int  # of those, how many were not representable and were rounded once
     promise: Literal["exact", "within rounding"]  # strict and exact are both "exact"
     rounding: tuple[RoundingBound, ...]  # of every graph output; at level rounding: none
+    lower_bound: LowerBound | None  # None: no network of one hidden layer, or level rounding
     constant_outputs: tuple[ConstantOutput, ...]
     why_unchanged: str | None  # one sentence, when nothing was cut
     hint: str | None  # one sentence about what another option would find
@@ -227,6 +241,7 @@ class Stats(_Document):
     features: int  # hidden features (graph outputs not counted)
     reducible: int  # hidden features that `reduce --level exact` would remove
     reducible_percent: float
+    lower_bound: LowerBound | None  # None: no network of one hidden layer
     constant_outputs: tuple[ConstantOutput, ...]
     why_not: str | None  # one sentence, when nothing can go
     notes: tuple[str, ...] = ()  # reasons for operators that were not understood, one line each

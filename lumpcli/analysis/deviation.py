@@ -1,4 +1,4 @@
-"""How far the rounding of folded weights moves what a net computes: docs/theory.md, section 5.
+"""How far the rounding of folded weights moves what a net computes: docs/theory.md, section 6.
 
 Relative to a layer's *scale*, what it would give if nothing cancelled, one number per layer
 suffices: that of what it reads, and how much its own stored numbers are off.
@@ -56,7 +56,7 @@ def _of(layer: Layer, found: Mapping[str, Deviation], error: float, exact: bool)
     unseen = None if exact else _unseen(layer, terms)
     if unseen or jumps:
         return Deviation(math.inf, 0, unseen or jumps)
-    if isinstance(layer, Join) and layer.function == "Mul":
+    if _function(layer) == "Mul":
         relative, roundings = 0.0, sum(r.roundings for r in reads)
         for read in reads:
             relative = _compound(relative, read.relative)
@@ -78,11 +78,16 @@ def _jumps(layer: Layer, terms: list[Term]) -> str | None:
     """Why a small change of what a layer reads need not make a small one."""
     if lipschitz(layer.activation) is None:
         return f"{layer.activation.name} of {layer.name} may turn a small change into a large one"
-    if isinstance(layer, Join) and layer.function.split()[0] not in ("Mul", "Max", "Min", "Concat"):
-        return f"{layer.function.split()[0]} {layer.name} is no product, maximum or minimum"
+    if _function(layer) not in ("", "Mul", "Max", "Min", "Concat"):
+        return f"{_function(layer)} {layer.name} is no product, maximum or minimum"
     if any(t.symmetry is Symmetry.NONE for t in terms):
         return f"{layer.name} mixes positions in a way that is not bounded"
     return None
+
+
+def _function(layer: Layer) -> str:
+    """The operator of a join; "" of other layers."""
+    return layer.function.split()[0] if isinstance(layer, Join) else ""
 
 
 def _unseen(layer: Layer, terms: list[Term]) -> str | None:

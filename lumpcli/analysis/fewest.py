@@ -1,8 +1,10 @@
-"""How few features one hidden layer can have that computes the same: docs/theory.md, section 6."""
+"""How few features one hidden layer can have that computes the same: docs/theory.md, section 7."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -21,10 +23,12 @@ from lumpcli.ir import (
     Symmetry,
     fold,
     integers,
+    spread,
     zeros,
 )
 
 _MOST, _MOST_PAIRED = 256, 64  # kinks, for which the affine part is looked at, and how closely
+_FIRST = 16  # outputs, that are looked at first
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,16 @@ def fewest(net: Net) -> Fewest | None:
     if not _has_one_hidden_layer(net):
         return None
     _, hidden, output = net.layers
-    bends = _bends(hidden, output)
-    kinks = int(bends.kinked.sum())
-    both_sides = (bends.sides.mantissa != 0).any(axis=0).reshape(-1, 2).all(axis=1)
-    plain = not both_sides.any() or hidden.activation.name == "Abs" or kinks > _MOST
-    return Fewest(hidden.name, kinks, 0 if plain else _affine(bends))
+    planes = _hyperplanes(hidden)
+    weights = output.terms[0].flat[:, planes.features]
+    kinked = _weigh(weights, planes.sizes, planes.label)
+    kinks = int(kinked.sum())
+    side, place = np.unique(2 * planes.label + planes.negative, return_inverse=True)
+    met = side[_weigh(weights, planes.sizes, place)] // 2
+    one_sided = len(np.unique(met)) == len(met) or hidden.activation.name == "Abs"
+    if one_sided or kinks > _MOST:
+        return Fewest(hidden.name, kinks, 0)
+    return Fewest(hidden.name, kinks, _affine(hidden, planes, weights, kinked))
 
 
 # --- which nets
@@ -88,70 +97,89 @@ def _reads(layer: Layer, source: Layer) -> bool:
         return False
     (term,) = layer.terms
     plain = not (term.diagonal or term.via or term.padded) and term.taps == 1 and bool(term.scale)
-    return plain and term.row_scale is None and term.limits is None
+    floats = term.weight_type is not None and term.weight_type.kind != "i"
+    return plain and floats and term.row_scale is None
 
 
 # --- hyperplanes
 
 
 @dataclass(frozen=True)
-class _Bends:
-    """The hyperplanes along which features of a layer bend: as many as h, all different.
+class _Planes:
+    """The hyperplanes along which features of a layer bend; features that do not are left out.
 
-    `rows` (h, inputs) are normals. `sides` (outputs, 2 h) is what the features that are positive on
-    one side, and on the other, weigh together in each output. `kinked` (h,): the output bends.
+    Feature `features[k]` is a function of `r (w x + b)`, where the hyperplane `label[k]` is that of
+    its first feature, `owners[label[k]]`: `sizes[k]` is the magnitude of r, `negative[k]` its sign.
     """
 
-    rows: Exact
-    sides: Exact
-    kinked: Array
+    features: Array
+    label: Array
+    owners: Array
+    sizes: list[Fraction]
+    negative: Array
 
 
-def _bends(hidden: Layer, output: Layer) -> _Bends:
+def _hyperplanes(hidden: Layer) -> _Planes:
     n = hidden.terms[0].by_tap.shape[1]
     every = LayerValues(np.arange(n), (ONE,) * n, (ZERO,) * n)
     even = replace(hidden, activation=Activation("Abs"))
     found = refine(columns_of(even, {hidden.terms[0].source: every}), Symmetry.ABSOLUTE)
-    turning = np.flatnonzero(found.entries > 0)  # the others are constant
-    if not len(turning):
-        return _Bends(zeros(0, n), zeros(output.width, 0), np.zeros(0, bool))
-    _, first, label = np.unique(found.label[turning], return_index=True, return_inverse=True)
-    owners = turning[first[label]]
-    ratios = [found.lead.ratio(*p) for p in zip(turning.tolist(), owners.tolist(), strict=True)]
-    sides = 2 * len(first)
-    # a zero per side, so that none is empty
-    place = np.concatenate([2 * label + [r < 0 for r in ratios], np.arange(sides)]).astype(np.int64)
+    features = np.flatnonzero(found.entries > 0)
+    _, first, label = np.unique(found.label[features], return_index=True, return_inverse=True)
+    owners = features[first]
+    pairs = zip(features.tolist(), owners[label].tolist(), strict=True)
+    ratios = [found.lead.ratio(i, owner) for i, owner in pairs]
+    negative = np.array([r < 0 for r in ratios], np.int64)
+    return _Planes(features, label, owners, [abs(r) for r in ratios], negative)
+
+
+def _sums(weights: Array, sizes: Sequence[Fraction], place: Array, places: int) -> Exact:
+    """The columns of features (outputs, k), each times its size, added up by place (outputs, p)."""
     order = np.argsort(place, kind="stable")
-    weights = output.terms[0].flat[:, turning].astype(np.float64)
-    block = np.column_stack([weights, np.zeros((output.width, sides))])[:, order]
-    sizes = [*(abs(r) for r in ratios), *[ONE] * sides]
-    factors = [sizes[k] for k in order.tolist()]
-    starts = np.searchsorted(place[order], np.arange(sides))
-    kinked = (fold(block, factors, starts[::2]).mantissa != 0).any(axis=0)
-    mantissa, exponent = integers(hidden.terms[0].flat[turning[first]].astype(np.float64))
-    return _Bends(Exact(mantissa, exponent, (1,) * n), fold(block, factors, starts), kinked)
+    there, starts = np.unique(place[order], return_index=True)
+    if not len(order):
+        return zeros(len(weights), places)
+    block = weights[:, order].astype(np.float64)
+    return spread(fold(block, [sizes[k] for k in order.tolist()], starts), there, places)
+
+
+def _weigh(weights: Array, sizes: Sequence[Fraction], place: Array) -> Array:
+    """Which places (p,), numbered without a gap, weigh anything in some output.
+
+    Few outputs tell for nearly all of them; the others are looked at in all outputs.
+    """
+    places = int(place.max(initial=-1)) + 1
+    found = np.zeros(places, bool)
+    for some in (weights[:_FIRST], weights):
+        open_ = np.flatnonzero(~found[place])
+        sums = _sums(some[:, open_], [sizes[k] for k in open_.tolist()], place[open_], places)
+        found |= (sums.mantissa != 0).any(axis=0)
+    return found
 
 
 # --- the affine part
 
 
-def _affine(bends: _Bends) -> int:
+def _affine(hidden: Layer, planes: _Planes, weights: Array, kinked: Array) -> int:
     """How many features the affine map beside the bends takes at least: what can be refuted.
 
     Equations hold in random directions of the inputs and outputs, modulo a prime: whatever they
     refute is refuted.
     """
-    rows, sides = residues(bends.rows), residues(bends.sides)
+    normals = hidden.terms[0].flat[planes.owners].astype(np.float64)
+    rows = residues(Exact(*integers(normals), (1,) * normals.shape[1]))
+    sums = _sums(weights, planes.sizes, 2 * planes.label + planes.negative, 2 * len(kinked))
+    sides = residues(sums)
     if rows is None or sides is None:
         return 0
     one, other = sides[:, ::2], sides[:, 1::2]
-    outputs, kinks = len(sides), int(bends.kinked.sum())
+    outputs, kinks = len(sides), int(kinked.sum())
     rng, count = np.random.default_rng(0), kinks + outputs + 3
     seen = multiply(rows, rng.integers(PRIME, size=(rows.shape[1], count)))
     mixed = rng.integers(PRIME, size=(count, outputs))
     bend, slope = multiply(mixed, (one + other) % PRIME), multiply(mixed, (one - other) % PRIME)
     linear = multiply((one - other) % PRIME, seen)
-    _, independent = reduced(np.concatenate([seen[bends.kinked], linear]))
+    _, independent = reduced(np.concatenate([seen[kinked], linear]))
     unseen = len(independent) - min(kinks, int(rows.shape[1]))
     if unseen > 0:
         return 2 * unseen
@@ -159,11 +187,11 @@ def _affine(bends: _Bends) -> int:
     def refuted(seen: Array) -> bool:
         """Whether no choice of sides gives the linear map in these directions (hyperplanes, k)."""
         right = (slope * seen.T % PRIME).sum(axis=1) % PRIME
-        return impossible((bend * seen.T % PRIME)[:, bends.kinked], right)
+        return impossible((bend * seen.T % PRIME)[:, kinked], right)
 
     if not refuted(seen):
         return 0
-    some = np.flatnonzero(bends.kinked).tolist()
+    some = np.flatnonzero(kinked).tolist()
     return 2 if kinks <= _MOST_PAIRED and all(refuted(_along(seen, h)) for h in some) else 1
 
 

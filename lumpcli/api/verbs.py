@@ -23,6 +23,7 @@ from lumpcli.measures import (
     features,
     file_bytes,
     layer_changes,
+    lower_bound,
     measure,
     net_macs,
     parameters,
@@ -219,6 +220,7 @@ def _result(
         rounded=done.total.rounded,
         promise="within rounding" if level == "rounding" else "exact",
         rounding=() if level == "rounding" else bounds,
+        lower_bound=None if level == "rounding" else lower_bound(net, reduced),
         constant_outputs=constant_outputs(net, done.values),
         why_unchanged=None if changed else why_unchanged(net, done.quotient, host.notes),
         hint=f"{more} more {are} proportional within rounding: --level rounding"

@@ -1,4 +1,4 @@
-"""How fast functions of one number grow: docs/theory.md, section 5."""
+"""How fast functions of one number grow: docs/theory.md, section 6."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ numbers, or one that may just be a stored number) is decided in rationals, entry
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -144,14 +145,19 @@ def _rounded(
 def largest_error(stored: Array) -> float:
     """How much of itself a number may be off that was rounded to one of these (k,).
 
-    That is half a unit in the last place; infinite for zeros, infinities and integers.
+    That is half of the distance from 1 to the next number; more for subnormal ones; infinite for
+    zeros, infinities and integers.
     """
+    if not stored.size:
+        return 0.0
     if stored.dtype.kind == "i" or not np.isfinite(stored).all():
-        return float(np.inf) if stored.size else 0.0
-    up, down = _gaps(stored)
-    with np.errstate(divide="ignore"):
-        gap = np.maximum(up, down) / np.abs(stored.astype(np.float64))
-    return float(gap.max(initial=0.0)) / 2 * (1 + _ULP)  # the quotient may have been rounded down
+        return math.inf
+    smallest = np.abs(stored).min()
+    if not smallest:
+        return math.inf
+    tiny, usual = _gaps(np.array([smallest, 1], stored.dtype))[0].tolist()
+    error: float = max(tiny / float(smallest) * (1 + _ULP), usual)  # quotients are rounded down
+    return error / 2
 
 
 def _gaps(stored: Array) -> tuple[Array, Array]:

@@ -1,13 +1,13 @@
-"""How far the rounding of folded weights moves each output of a model at most."""
+"""How far rounding moves the outputs of a model at most, and how few features it needs at least."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from lumpcli.analysis import Deviation, deviations
+from lumpcli.analysis import Deviation, deviations, fewest
 from lumpcli.ir import Net, Quotient, Rounding
 from lumpcli.loader import Host, describe
-from lumpcli.results import RoundingBound
+from lumpcli.results import LowerBound, RoundingBound
 
 _FACTORS = "rows that take over others were rounded before they were compared"
 
@@ -51,3 +51,11 @@ def _beyond(host: Host, name: str, found: Mapping[str, Deviation]) -> Iterator[R
     for tensor in node.input:
         if tensor in host.axes:
             yield _bound(tensor, found[host.axes[tensor][0]])
+
+
+def lower_bound(net: Net, reduced: Net) -> LowerBound | None:
+    """How few features a net of one hidden layer needs at least, and has after a reduction."""
+    found = fewest(net)
+    if found is None:
+        return None
+    return LowerBound(found.layer, found.width, reduced[found.layer].width)

@@ -13,6 +13,7 @@ from lumpcli.analysis import Values
 from lumpcli.ir import Layer, Net, groups
 from lumpcli.loader import Host
 from lumpcli.measures import count
+from lumpcli.measures.bounds import lower_bound
 from lumpcli.measures.changes import (
     Stage,
     constant_outputs,
@@ -56,6 +57,7 @@ def measure(
         features=total,
         reducible=reducible,
         reducible_percent=100.0 * reducible / total if total else 0.0,
+        lower_bound=lower_bound(net, reduced),
         constant_outputs=constant_outputs(net, values),
         why_not=None if reducible else why_unchanged(net, quotient, host.notes),
         notes=host.notes,

@@ -10,7 +10,6 @@ from lumpcli.report.layout import (
     PLAIN,
     Look,
     Row,
-    above,
     arrows,
     brief,
     exactly,
@@ -20,6 +19,7 @@ from lumpcli.report.layout import (
     printable,
     table,
 )
+from lumpcli.report.text_bounds import least_text, rounding_text
 from lumpcli.results import ConstantOutput, LayerChange, OutputComparison, Result, Verdict
 
 KINDS = ("constant", "unread", "lumped", "linear")  # why features go; the last one where it is so
@@ -43,7 +43,8 @@ def reduce_text(result: Result, look: Look = PLAIN) -> str:
     status = "equal" if result.verdict is None else result.verdict.status
     if result.changed and status != "different":
         lines.append(labelled(look, result.promise, _promise(result)))
-        lines += _rounding(result, look)
+        lines += rounding_text(result, look)
+    lines += least_text(result.lower_bound, look)
     lines += constants_text(result.constant_outputs, look)
     told = result.why_unchanged or ""
     lines += notes_text([note for note in result.notes if note not in told], look)
@@ -186,26 +187,6 @@ def _promise(result: Result) -> str:
         return f"equal as real functions; {folded}, none rounded"
     needed = "none needed" if result.rounded == 0 else f"{result.rounded:,} needed"
     return f"equal as real functions; {folded}, each rounded once (here: {needed} rounding)"
-
-
-def _rounding(result: Result, look: Look) -> list[str]:
-    """How far the rounding of folded weights goes, where anything was rounded."""
-    if not result.rounded:
-        return []
-    known = [b for b in result.rounding if b.relative is not None]
-    unknown = [b for b in result.rounding if b.relative is None]
-    lines = []
-    if known:
-        one = printable(known[0].tensor) if len(known) == 1 else "other tensors"
-        worst = above(max(b.relative or 0.0 for b in known))
-        path = plural(max(b.roundings for b in known), "rounding")
-        what = one if unknown else "an output"
-        lines.append(f"changes {what} by at most {worst} of its scale ({path} on the longest path)")
-    for bound in unknown[:1]:
-        others = f" (and for {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-        why = printable(bound.reason or "")
-        lines.append(f"no bound for {printable(bound.tensor)}{others}: {why}")
-    return [labelled(look, "" if i else "rounding", line) for i, line in enumerate(lines)]
 
 
 def _verified(result: Result, look: Look) -> list[str]:

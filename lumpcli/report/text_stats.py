@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lumpcli.report.layout import PLAIN, Look, Row, brief, labelled, plural, printable, table
 from lumpcli.report.text import constants_text, notes_text
+from lumpcli.report.text_bounds import least_text
 from lumpcli.results import LayerStats, Stats
 
 _FOUND = {
@@ -26,6 +27,7 @@ def stats_text(stats: Stats, look: Look = PLAIN) -> str:
     percent = f" ({stats.reducible_percent:.1f} %)" if stats.features else ""
     text = f"{stats.reducible:,} of {plural(stats.features, 'hidden feature')}{percent}"
     lines.append(labelled(look, "reducible", text, "green" if stats.reducible else ""))
+    lines += least_text(stats.lower_bound, look)
     lines += constants_text(stats.constant_outputs, look)
     if stats.why_not is not None:
         lines.append(labelled(look, "why not", printable(stats.why_not)))

@@ -182,6 +182,19 @@ def test_a_kink_on_each_of_many_hyperplanes():
     assert (found.layer, found.kinks, found.affine) == ("h", 298, 0)
 
 
+def test_outputs_that_alone_tell():
+    """Of 20 outputs only the last one bends along x = 0; along y = 0 none does."""
+    columns = np.zeros((20, 4))
+    columns[:, :2] = [1, -2]
+    columns[-1, 1] = 1
+    columns[:, 2:] = [1, -1]
+    made = one_layer([[1, 0], [0.5, 0], [0, 1], [0, -1]], columns)
+    found = fewest(made)
+    assert found is not None
+    assert (found.kinks, found.affine) == (1, 2)
+    assert found.width == minimum(made)
+
+
 def with_slopes(*slopes: float) -> Activation:
     return Activation("PRelu", (), array(slopes))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from onnx import ModelProto
 
-from lumpcli.api import reduce
-from lumpcli.results import Level, RoundingBound
+from lumpcli.api import reduce, stats
+from lumpcli.results import Level, LowerBound, RoundingBound
 from tests.e2e.attention import READ, WIDTH, attention, stored_anew
 from tests.models import build, node
 
@@ -85,3 +87,18 @@ def test_rows_that_take_over_others():
     assert result.rounded > 0
     (reason,) = {bound.reason for bound in result.rounding}
     assert reason == "rows that take over others were rounded before they were compared"
+
+
+def test_the_lower_bound_of_one_hidden_layer():
+    """|x| and x, met from both sides: six features, of which three kinds are lumped."""
+    weights = {
+        "w": np.array([[1, 2, -1, -3, 0, 0], [0, 0, 0, 0, 1, 1]], "f4"),
+        "v": np.array([[1, 1, 1, 1, 0.5, 1]], "f4").T,
+    }
+    nodes = [node("MatMul", ["x", "w"], ["a"]), node("Relu", ["a"], ["h"])]
+    model = build([*nodes, node("MatMul", ["h", "v"], ["y"])], weights, inputs={"x": ("N", 2)})
+    wanted = LowerBound("h", 3, 3)
+    assert reduce(model).lower_bound == stats(model).lower_bound == wanted
+    assert reduce(model, exclude=["h"]).lower_bound == replace(wanted, reached=6)
+    assert reduce(model, level="rounding").lower_bound is None
+    assert reduce(rounded("Softmax", outputs=("z",))).lower_bound is None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lumpcli.report import Exceeded, Failure, error_json, reduce_json, stats_json, verify_json
+from lumpcli.results import LowerBound
 from tests.report import samples
 from tests.report.schema import SCHEMAS, check, load, validate
 
@@ -22,6 +23,7 @@ NAN, INF = float("nan"), float("inf")
         samples.UNCHANGED,
         replace(samples.REDUCED, output=None, verdict=samples.DIFFERENT),
         replace(samples.REDUCED, rounding=(samples.UNBOUNDED, samples.BOUND)),
+        replace(samples.REDUCED, lower_bound=LowerBound("h", 5, 7)),
         replace(samples.REDUCED, output=None, verdict=samples.UNVERIFIED),
         replace(samples.REDUCED, promise="within rounding", level="rounding", verdict=None),
         replace(samples.REDUCED, constant_outputs=(samples.CONSTANT,), model=object()),
@@ -99,6 +101,7 @@ def test_stats_with_everything_in_it():
         layers=layers,
         constant_outputs=(samples.CONSTANT,),
         notes=("Foo is unknown",),
+        lower_bound=LowerBound("h", 5, 7),
         why_not="because",
     )
     validate(load(stats_json([stats])))

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from lumpcli.report import Look, reduce_text, stats_line, stats_text, verify_text
-from lumpcli.report.layout import above, arrows, brief, exactly, percent, plural, printable, shorten
-from lumpcli.results import ConstantOutput, RoundingBound
+from lumpcli.report.layout import arrows, brief, exactly, percent, plural, printable, shorten
+from lumpcli.results import ConstantOutput
 from tests.report import samples
 
 VERBOSE = Look(verbose=True)
@@ -39,28 +39,6 @@ def test_reduce_says_everything_once():
             "hint             3 more features are proportional within rounding: --level rounding",
         ]
     )
-
-
-def test_what_rounding_does():
-    two = (samples.BOUND, RoundingBound("z", 0.0, 0, None))
-    some = replace(samples.REDUCED, rounded=7, rounding=two)
-    told = "changes an output by at most 2.2e-07 of its scale (3 roundings on the longest path)"
-    assert line(reduce_text(some), "rounding") == told
-    assert "\nrounding" not in reduce_text(replace(some, rounded=0))
-    unknown = samples.UNBOUNDED
-    text = reduce_text(replace(some, rounding=(unknown, samples.BOUND)))
-    assert line(text, "rounding").startswith("changes y by at most 2.2e-07")
-    assert "  no bound for p: Softmax 'p' is not followed" in text
-    text = reduce_text(replace(some, rounding=(unknown, replace(unknown, tensor="q"))))
-    assert line(text, "rounding") == "no bound for p (and for 1 more): Softmax 'p' is not followed"
-    text = reduce_text(replace(some, rounding=(unknown, *two)))
-    assert line(text, "rounding").startswith("changes other tensors")
-
-
-def test_bounds_are_rounded_up():
-    assert [above(x) for x in (0.0, 0.125, 2.11e-7, 2.2e-7 * (1 + 1e-15))] == [
-        *("0", "0.13", "2.2e-07", "2.3e-07")
-    ]
 
 
 def test_reduce_without_a_change_says_why_and_shows_no_zeros():

@@ -1,0 +1,36 @@
+"""What is proved about a reduction by numbers, as text: what rounding does, how far it may go."""
+
+from __future__ import annotations
+
+from lumpcli.report.layout import Look, above, labelled, plural, printable
+from lumpcli.results import LowerBound, Result
+
+
+def rounding_text(result: Result, look: Look) -> list[str]:
+    """How far the rounding of folded weights goes, where anything was rounded."""
+    if not result.rounded:
+        return []
+    known = [b for b in result.rounding if b.relative is not None]
+    unknown = [b for b in result.rounding if b.relative is None]
+    lines = []
+    if known:
+        one = printable(known[0].tensor) if len(known) == 1 else "other tensors"
+        worst = above(max(b.relative or 0.0 for b in known))
+        path = plural(max(b.roundings for b in known), "rounding")
+        what = one if unknown else "an output"
+        lines.append(f"changes {what} by at most {worst} of its scale ({path} on the longest path)")
+    for bound in unknown[:1]:
+        others = f" (and for {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+        why = printable(bound.reason or "")
+        lines.append(f"no bound for {printable(bound.tensor)}{others}: {why}")
+    return [labelled(look, "" if i else "rounding", line) for i, line in enumerate(lines)]
+
+
+def least_text(bound: LowerBound | None, look: Look) -> list[str]:
+    """How few features would do, for models of which that is known."""
+    if bound is None:
+        return []
+    least = plural(bound.features, "feature")
+    left = f"{bound.reached:,}" if bound.reached > bound.features else "no more, so it is minimal"
+    text = f"one hidden layer of this kind needs at least {least} for this; reduce leaves {left}"
+    return [labelled(look, "lower bound", text)]

@@ -1,0 +1,45 @@
+"""Text of bounds: never below what was proved, and only where there is something to say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lumpcli.report import reduce_text, stats_text
+from lumpcli.report.layout import above
+from lumpcli.results import LowerBound, RoundingBound
+from tests.report import samples
+from tests.report.test_text import line
+
+
+def test_what_rounding_does():
+    two = (samples.BOUND, RoundingBound("z", 0.0, 0, None))
+    some = replace(samples.REDUCED, rounded=7, rounding=two)
+    told = "changes an output by at most 2.2e-07 of its scale (3 roundings on the longest path)"
+    assert line(reduce_text(some), "rounding") == told
+    assert "\nrounding" not in reduce_text(replace(some, rounded=0))
+    unknown = samples.UNBOUNDED
+    text = reduce_text(replace(some, rounding=(unknown, samples.BOUND)))
+    assert line(text, "rounding").startswith("changes y by at most 2.2e-07")
+    assert "  no bound for p: Softmax 'p' is not followed" in text
+    text = reduce_text(replace(some, rounding=(unknown, replace(unknown, tensor="q"))))
+    assert line(text, "rounding") == "no bound for p (and for 1 more): Softmax 'p' is not followed"
+    text = reduce_text(replace(some, rounding=(unknown, *two)))
+    assert line(text, "rounding").startswith("changes other tensors")
+
+
+def test_bounds_are_rounded_up():
+    assert [above(x) for x in (0.0, 0.125, 2.11e-7, 2.2e-7 * (1 + 1e-15))] == [
+        *("0", "0.13", "2.2e-07", "2.3e-07")
+    ]
+
+
+def test_the_lower_bound():
+    least = LowerBound("h", 5, 7)
+    told = "one hidden layer of this kind needs at least 5 features for this; reduce leaves "
+    for text in (reduce_text, stats_text):
+        answer = samples.REDUCED if text is reduce_text else samples.MEASURED
+        found = text(replace(answer, lower_bound=least))
+        assert line(found, "lower bound") == told + "7"
+        found = text(replace(answer, lower_bound=replace(least, reached=5)))
+        assert line(found, "lower bound") == told + "no more, so it is minimal"
+        assert "lower bound" not in text(answer)
