@@ -142,7 +142,7 @@ class LowerBound(_Record):
 
     layer: str  # the hidden layer
     features: int  # no such network has fewer
-    reached: int  # as many as an exact reduction leaves
+    reached: int  # as many as are left
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from lumpcli.ir import (
 
 _MOST, _MOST_PAIRED = 256, 64  # kinks, for which the affine part is looked at, and how closely
 _FIRST = 16  # outputs, that are looked at first
+_OUTPUTS = 64  # mixtures of outputs, whose linear parts are looked at
 
 
 @dataclass(frozen=True)
@@ -173,12 +174,12 @@ def _affine(hidden: Layer, planes: _Planes, weights: Array, kinked: Array) -> in
     if rows is None or sides is None:
         return 0
     one, other = sides[:, ::2], sides[:, 1::2]
-    outputs, kinks = len(sides), int(kinked.sum())
+    kinks, outputs = int(kinked.sum()), min(len(sides), _OUTPUTS)
     rng, count = np.random.default_rng(0), kinks + outputs + 3
     seen = multiply(rows, rng.integers(PRIME, size=(rows.shape[1], count)))
-    mixed = rng.integers(PRIME, size=(count, outputs))
+    mixed = rng.integers(PRIME, size=(count, len(sides)))
     bend, slope = multiply(mixed, (one + other) % PRIME), multiply(mixed, (one - other) % PRIME)
-    linear = multiply((one - other) % PRIME, seen)
+    linear = multiply(slope[:outputs], seen)
     _, independent = reduced(np.concatenate([seen[kinked], linear]))
     unseen = len(independent) - min(kinks, int(rows.shape[1]))
     if unseen > 0:
