@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from onnx import ModelProto
+from onnx import ModelProto, numpy_helper
 
 from lumpcli.api import reduce, stats
 from lumpcli.results import Level, LowerBound, RoundingBound
 from tests.e2e.attention import READ, WIDTH, attention, stored_anew
-from tests.models import build, node
+from tests.models import build, info, node
 
 UP = 1 + 2.0**-40
 
@@ -54,6 +54,20 @@ def test_beyond_what_is_followed():
     # two steps beyond, nothing is said of what is in between
     (beyond,) = bounds(rounded("Softmax", "Relu", outputs=("u",)))
     assert beyond.relative is None
+
+
+def test_inputs_and_constants_met_on_the_way():
+    """They depend on nothing that is rounded; a tensor that is not followed might."""
+    model = rounded(outputs=("t",))
+    model.graph.input.append(info("z", ("N", 3)))
+    model.graph.initializer.append(numpy_helper.from_array(np.eye(4, 3, dtype="f4"), "places"))
+    model.graph.node.extend([node("Add", ["y", "z"], ["s"]), node("Add", ["s", "places"], ["t"])])
+    wanted = bounds(rounded())[0]
+    assert bounds(model) == (replace(wanted, tensor="t"),)
+    model.graph.node[3].input[1] = "m"
+    model.graph.node.insert(0, node("Softmax", ["z"], ["m"]))
+    (bound,) = bounds(model)
+    assert bound.reason == "what m depends on is not known"
 
 
 def test_steps():
