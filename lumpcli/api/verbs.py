@@ -205,7 +205,9 @@ def _result(
     after = features(net, reduced)
     more = 0 if loose is None else after - features(net, loose.final)
     are = "feature is" if more == 1 else "features are"
-    bounds = rounding_bounds(host, reduced, done.quotient, done.rounding)
+    last = done.stages[-1]
+    before = done.total.rounded - last.rounding.rounded
+    bounds = rounding_bounds(host, reduced, last.quotient, last.rounding, before)
     return Result(
         source=label,
         output=None,

@@ -9,21 +9,24 @@ from lumpcli.ir import Net, Quotient, Rounding
 from lumpcli.loader import Host, describe
 from lumpcli.results import LowerBound, RoundingBound
 
+_STEPS = "numbers were rounded on the way, in steps that are not bounded together"
 _FACTORS = "rows that take over others were rounded before they were compared"
 
 
 def rounding_bounds(
-    host: Host, reduced: Net, quotient: Quotient, rounding: Rounding
+    host: Host, reduced: Net, quotient: Quotient, rounding: Rounding, before: int = 0
 ) -> tuple[RoundingBound, ...]:
-    """A bound for every graph output of a model, given what its net was reduced to.
+    """A bound for every graph output of a model, given what the last cut made of its net.
 
-    Where an output is not followed, there is one for each tensor it is made of, too.
+    `before` is how many numbers were rounded before that cut was looked for. Where an output is not
+    followed, there is a bound for each tensor it is made of, too.
     """
     names = [output.name for output in host.model.graph.output]
-    if not rounding.rounded:
+    if not rounding.rounded and not before:
         return tuple(RoundingBound(name, 0.0, 0, None) for name in names)
-    if quotient.merges:
-        return tuple(RoundingBound(name, None, 0, _FACTORS) for name in names)
+    if before or quotient.merges:
+        reason = _STEPS if before else _FACTORS
+        return tuple(RoundingBound(name, None, 0, reason) for name in names)
     found = deviations(reduced, rounding.inexact)
     followed = {output.tensor: found[output.layer] for output in reduced.outputs}
     bounds: dict[str, RoundingBound] = {}

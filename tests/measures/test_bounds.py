@@ -7,7 +7,12 @@ from dataclasses import replace
 import numpy as np
 from onnx import ModelProto, numpy_helper
 
+from lumpcli.analysis import Grants
 from lumpcli.api import reduce, stats
+from lumpcli.ir import Rounding
+from lumpcli.loader import load
+from lumpcli.measures import rounding_bounds
+from lumpcli.pipeline import plan
 from lumpcli.results import Level, LowerBound, RoundingBound
 from tests.e2e.attention import READ, WIDTH, attention, stored_anew
 from tests.models import build, info, node
@@ -116,3 +121,15 @@ def test_the_lower_bound_of_one_hidden_layer():
     assert reduce(model, exclude=["h"]).lower_bound == replace(wanted, reached=6)
     assert reduce(model, level="rounding").lower_bound is None
     assert reduce(rounded("Softmax", outputs=("z",))).lower_bound is None
+
+
+def test_steps_that_round_one_after_the_other():
+    """What was rounded before facts were looked for again is not bounded."""
+    host = load(rounded())
+    done = plan(host.net, Grants("exact"), ("lumping",))
+    cut = done.reduced, done.quotient, done.rounding
+    (bound,) = rounding_bounds(host, *cut, before=2)
+    assert (bound.relative, bound.roundings) == (None, 0)
+    assert "rounded on the way" in (bound.reason or "")
+    (bound,) = rounding_bounds(host, done.reduced, done.quotient, Rounding(), before=2)
+    assert bound.relative is None
