@@ -110,7 +110,7 @@ def test_which_ratios_an_activation_allows(act, row_ratio, value_ratio):
     [
         (TANH, -1, -1),
         (TANH, 2, None),
-        (SIGMOID, -1, None),
+        (MISH, -1, None),
         (SIGMOID, 1, 1),
         (Activation("Cos"), -1, 1),
         (Activation("Cos"), 2, None),
