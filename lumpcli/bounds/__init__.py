@@ -1,5 +1,6 @@
 """Sound bounds of what activations read, on a box of inputs."""
 
+from lumpcli.bounds.ladder import RUNGS, Bounds, Phases, Semantics, ladder
 from lumpcli.bounds.lowering import input_shapes, lower
 
-__all__ = ["input_shapes", "lower"]
+__all__ = ["RUNGS", "Bounds", "Phases", "Semantics", "input_shapes", "ladder", "lower"]

@@ -12,6 +12,7 @@ from onnx.reference import ReferenceEvaluator
 from lumpcli.bounds.activations import ACTIVATIONS
 from lumpcli.bounds.affine import Unbounded
 from lumpcli.bounds.build import Build, Node
+from lumpcli.bounds.functions import Function
 from lumpcli.bounds.linear import add, average, batch_norm, conv, gemm, matmul, multiply, negate
 from lumpcli.bounds.linear import reduce as reduce_
 from lumpcli.bounds.moving import (
@@ -151,9 +152,10 @@ def _evaluated(model: ModelProto, inputs: Mapping[str, np.ndarray]) -> np.ndarra
 
 
 def _pruned(build: Build, inputs: Mapping[str, Tensor]) -> Program:
-    """The program without steps that neither a target nor an input needs."""
+    """The program without steps that neither an activation nor an input needs."""
     steps = build.steps
-    needed = {t.step for t in (*build.targets.values(), *inputs.values())}
+    needed = {n for n, step in enumerate(steps) if isinstance(step.operation, Function)}
+    needed |= {tensor.step for tensor in inputs.values()}
     for number in reversed(range(len(steps))):
         if number in needed:
             needed.update(steps[number].sources)

@@ -1,0 +1,193 @@
+"""The ladder of bounds: cheap ones first, dearer ones for what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+
+from lumpcli.bounds.backward import State, least
+from lumpcli.bounds.lowering import input_shapes, lower
+from lumpcli.bounds.program import Program
+from lumpcli.bounds.rounding import Arithmetic, Array, Range
+from lumpcli.bounds.samples import Seen, climb, sample
+from lumpcli.bounds.slopes import Search
+from lumpcli.bounds.splitting import Splitting
+from lumpcli.bounds.sweep import Minimum, open_elements, sweep
+from lumpcli.box import Box
+from lumpcli.errors import UsageError
+from lumpcli.loader import Host
+from lumpcli.progress import stage
+
+Semantics = Literal["real", "float32"]
+RUNGS = ("interval", "crown", "alpha", "split")
+MOST_SPLIT_INPUTS = 16
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of one tensor that an activation reads; all arrays have its shape for one sample.
+
+    `lower` and `upper` are float64, `phase` is int8: 1 where it is proved that the element is never
+    below 0, -1 where never above, 0 where unknown. `method` is the number of the rung in `RUNGS`
+    that decided the phase, -1 for none. `refuted`: samples were seen on both sides of 0.
+    """
+
+    lower: Array
+    upper: Array
+    phase: Array
+    method: Array
+    refuted: Array
+    assurance: str = "rigorous"
+
+
+@dataclass(frozen=True)
+class Phases:
+    """What is known on a box.
+
+    `tensors`: bounds by tensor; `unbounded`: tensors that could not be followed, and why;
+    `cells`: how many cells the splitting has bounded.
+    """
+
+    tensors: Mapping[str, Bounds]
+    unbounded: Mapping[str, str]
+    semantics: Semantics
+    cells: int
+
+    def counts(self) -> dict[str, int]:
+        """How many elements each rung has decided."""
+        methods = [b.method.reshape(-1) for b in self.tensors.values()]
+        found = np.concatenate(methods) if methods else np.zeros(0, np.int8)
+        return {rung: int((found == number).sum()) for number, rung in enumerate(RUNGS)}
+
+
+def ladder(
+    host: Host,
+    box: Box,
+    *,
+    rungs: Sequence[str] = RUNGS,
+    seed: int = 0,
+    budget: float | None = None,
+    semantics: Semantics = "real",
+    jobs: int = 1,
+    samples: int = 8192,
+    cells: int = 40_000,
+) -> Phases:
+    """Bounds of every tensor that an activation of the model reads, on a box, for one sample.
+
+    `semantics`: claims hold for real arithmetic on the stored numbers, or for float32 with sums in
+    any order. `samples` are looked at before, and at most `cells` bounded by splitting, which is
+    for networks of at most 16 inputs. The same seed gives the same result, for any number of
+    `jobs` (threads), unless `budget`, seconds, ends the work. Raises UsageError for a box that
+    does not fit the model, or an unknown rung.
+    """
+    unknown = [rung for rung in rungs if rung not in RUNGS]
+    if unknown or semantics not in ("real", "float32"):
+        raise UsageError(f"bounds: no such rung or semantics: {(*unknown, semantics)[0]!r}")
+    box.matches(input_shapes(host.graph))
+    program = lower(host)
+    climber = _Climber(program, box, Arithmetic(semantics == "float32"), budget)
+    for rung in RUNGS:
+        if rung in rungs and climber.in_time():
+            climber.rungs[rung](seed, samples, cells, jobs)
+    return climber.result(semantics)
+
+
+class _Climber:
+    """The best state so far, and which rung decided what."""
+
+    def __init__(
+        self, program: Program, box: Box, arithmetic: Arithmetic, budget: float | None
+    ) -> None:
+        self.program, self.box, self.arithmetic = program, box, arithmetic
+        self.end = None if budget is None else time.monotonic() + budget
+        self.inputs = {
+            tensor.step: Range(*[bound.reshape(1, -1) for bound in box.ranges[name]])
+            for name, tensor in program.inputs.items()
+        }
+        self.seen = Seen.nothing(program)
+        self.sampled = False
+        self.cells = 0
+        self.rungs = {
+            "interval": self.interval,
+            "crown": self.crown,
+            "alpha": self.alpha,
+            "split": self.split,
+        }
+        self.method = {
+            t: np.full(program.steps[t].size, -1, np.int8) for t in program.target_steps
+        }
+        self.state: State = sweep(program, self.inputs, arithmetic)
+
+    def in_time(self) -> bool:
+        return self.end is None or time.monotonic() < self.end
+
+    def interval(self, seed: int, samples: int, cells: int, jobs: int) -> None:
+        self._decided("interval")
+
+    def crown(self, seed: int, samples: int, cells: int, jobs: int) -> None:
+        self._sweep(least)
+        self._decided("crown")
+
+    def alpha(self, seed: int, samples: int, cells: int, jobs: int) -> None:
+        self._sweep(Search().minimum)
+        self._decided("alpha")
+
+    def split(self, seed: int, samples: int, cells: int, jobs: int) -> None:
+        self._sample(seed, samples)
+        if self.box.size > MOST_SPLIT_INPUTS or not self.program.target_steps:
+            return
+        names = list(self.program.inputs)
+        ends = [np.concatenate([self.box.ranges[n][k].reshape(-1) for n in names]) for k in (0, 1)]
+        splitting = Splitting(self.state, (ends[0], ends[1]), self.seen, self.arithmetic)
+        progress = stage("splitting the box", cells, "cells")
+
+        def more(done: int) -> bool:
+            progress.advance(done)
+            return self.in_time()
+
+        for number, phase in splitting.run(cells, jobs, more).items():
+            self.state.ranges[number] = self.state.ranges[number].within(phase)
+        self.cells = splitting.count
+        self._decided("split")
+
+    def _known(self) -> dict[int, Range]:
+        return {t: self.state.ranges[t] for t in self.program.target_steps}
+
+    def _sweep(self, minimum: Minimum) -> None:
+        self.state = sweep(
+            self.program,
+            self.inputs,
+            self.arithmetic,
+            known=self._known(),
+            wanted=partial(open_elements, self.program),
+            minimum=minimum,
+        )
+
+    def _sample(self, seed: int, samples: int) -> None:
+        if self.sampled:
+            return
+        self.sampled = True
+        progress = stage("sampling the box", samples, "samples")
+        sample(self.state, self.box, seed, samples, self.seen, progress)
+        climb(self.state, self.box, seed, self.seen, 16, progress)
+
+    def _decided(self, rung: str) -> None:
+        """Note which rung decided what no earlier one did."""
+        for number, method in self.method.items():
+            fresh = (method < 0) & (self.state.ranges[number].phase[0] != 0)
+            method[fresh] = RUNGS.index(rung)
+
+    def result(self, semantics: Semantics) -> Phases:
+        found = {}
+        for name, tensor in self.program.targets.items():
+            number = tensor.step
+            own = self.state.ranges[number]
+            refuted = self.seen.above[number] & self.seen.below[number]
+            parts = (own.lower[0], own.upper[0], own.phase[0], self.method[number], refuted)
+            found[name] = Bounds(*[part.reshape(tensor.shape) for part in parts])
+        return Phases(found, self.program.unbounded, semantics, self.cells)

@@ -1,0 +1,201 @@
+"""Input splitting: the box is cut in halves until each element that may have a phase has it.
+
+The cells always cover the box, so what holds in every cell holds in the box. For networks of few
+inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lumpcli.bounds.backward import State, Trail, least
+from lumpcli.bounds.program import Program
+from lumpcli.bounds.rounding import Arithmetic, Array, Range
+from lumpcli.bounds.samples import Seen
+from lumpcli.bounds.sweep import open_elements, sweep
+
+_BATCH = 64  # cells in one sweep
+_ROUND = 8  # batches between looks at what is left
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Boxes, and what is known in each: `lower`, `upper` (cells, inputs), `phases` (cells, T)."""
+
+    lower: Array
+    upper: Array
+    phases: Array  # of all elements of all targets, one after the other
+
+    def __len__(self) -> int:
+        return len(self.lower)
+
+    def __getitem__(self, chosen: Array | slice) -> Cells:
+        return Cells(self.lower[chosen], self.upper[chosen], self.phases[chosen])
+
+    def halves(self, axes: Array) -> Cells:
+        """Both halves of each cell, cut along its axis (cells,); they meet in the middle."""
+        places = np.arange(len(self))
+        lower, upper = self.lower.copy(), self.upper.copy()
+        low, high = lower[places, axes], upper[places, axes]
+        middle = np.clip(low + (high - low) / 2, low, high)
+        lower[places, axes] = upper[places, axes] = middle
+        pair = np.concatenate
+        first = (self.lower, upper, self.phases)
+        second = (lower, self.upper, self.phases)
+        return Cells(*[pair([a, b]) for a, b in zip(first, second, strict=True)])
+
+
+def joined(cells: list[Cells]) -> Cells:
+    """All cells, in order."""
+    fields = zip(*[(c.lower, c.upper, c.phases) for c in cells], strict=True)
+    return Cells(*[np.concatenate(arrays) for arrays in fields])
+
+
+class Splitting:
+    """The cells left, and which phases are still hoped for."""
+
+    def __init__(
+        self, root: State, box: tuple[Array, Array], seen: Seen, arithmetic: Arithmetic
+    ) -> None:
+        """`root`: ranges in the whole box, whose bounds (inputs,) are `box`."""
+        self.program: Program = root.program
+        self.arithmetic, self.seen, self.root = arithmetic, seen, root
+        targets = self.program.target_steps
+        ends = np.cumsum([self.program.steps[t].size for t in targets])
+        self.places = {
+            t: slice(int(end) - self.program.steps[t].size, int(end))
+            for t, end in zip(targets, ends, strict=True)
+        }
+        known = np.concatenate([root.ranges[t].phase[0] for t in targets])
+        above = np.concatenate([seen.above[t] for t in targets])
+        below = np.concatenate([seen.below[t] for t in targets])
+        # an element seen on neither side is 0 as far as anybody knows: try for inactive
+        hope = np.where(above & below, 0, np.where(above, 1, -1))
+        self.wanted: Array = np.where(known != 0, 0, hope).astype(np.int8)
+        self.first = self.wanted.copy()
+        self.left = Cells(box[0][None], box[1][None], known[None])
+        self.count = 0
+
+    def run(self, most: int, jobs: int, more: Callable[[int], bool]) -> dict[int, Array]:
+        """Split until all is settled, `most` cells were bounded, or `more(cells)` says no.
+
+        Returns the phases (size,) of targets that were proved, 0 elsewhere.
+        """
+        with ThreadPoolExecutor(jobs) as pool:
+            while len(self.left) and self.wanted.any():
+                now, later = self.left[: _BATCH * _ROUND], self.left[_BATCH * _ROUND :]
+                batches = [now[k : k + _BATCH] for k in range(0, len(now), _BATCH)]
+                children = list(pool.map(self._children, batches))
+                self.count += len(now)
+                self.left = joined([later, *children])
+                going_on = more(len(now))
+                self._give_up(most)
+                if not going_on:
+                    self._drop(self._open().any(axis=0))
+        return {t: self.wanted[place] for t, place in self.places.items()}
+
+    def _open(self) -> Array:
+        """Which hopes are not settled in which cell (cells, T)."""
+        unsettled: Array = (self.wanted != 0) & (self.left.phases != self.wanted)
+        return unsettled
+
+    def _give_up(self, most: int) -> None:
+        """Drop what was seen on the other side by now, and what needs too many cells."""
+        above = np.concatenate([self.seen.above[t] for t in self.places])
+        below = np.concatenate([self.seen.below[t] for t in self.places])
+        self._drop(np.where(self.wanted > 0, below, above) & (self.wanted != 0))
+        while len(self.left) and self.count + len(self.left) > most:
+            self._drop(np.arange(len(self.wanted)) == self._open().sum(axis=0).argmax())
+
+    def _drop(self, hopeless: Array) -> None:
+        self.wanted = np.where(hopeless, 0, self.wanted).astype(np.int8)
+        self.left = self.left[self._open().any(axis=1)]
+
+    def _children(self, cells: Cells) -> Cells:
+        """Bound each cell; the halves of those that are not settled."""
+        wanted, program = self.wanted, self.program
+        last = max(t for t, place in self.places.items() if wanted[place].any())
+        gains = np.zeros_like(cells.lower)
+
+        def minimum(state: State, number: int, rows: Array) -> Array:
+            trail = Trail()
+            found = least(state, number, rows, trail=trail)
+            nonlocal gains
+            gains = gains + self._gains(number, rows, found, trail, cells)
+            return found
+
+        state = sweep(
+            program,
+            self._inputs(cells),
+            self.arithmetic,
+            phases={t: cells.phases[:, place] for t, place in self.places.items()},
+            wanted=lambda number, found: self._rows(number, found, last, wanted, cells),
+            minimum=minimum,
+            stop=last,
+        )
+        phases = cells.phases.copy()
+        for t, place in self.places.items():
+            if t <= last:
+                own = state.ranges[t].phase
+                phases[:, place] = np.where(phases[:, place] != 0, phases[:, place], own)
+        after = replace(cells, phases=phases)
+        self._probe(after)
+        unsettled = ((wanted != 0) & (phases != wanted)).any(axis=1)
+        axes = np.where(gains.any(axis=1), gains.argmax(axis=1), self._widths(cells).argmax(axis=1))
+        return after[unsettled].halves(axes[unsettled])
+
+    def _rows(self, number: int, found: Range, last: int, wanted: Array, cells: Cells) -> Array:
+        """All that are undecided in some cell; of the last target those that are hoped for."""
+        if number < last:
+            return open_elements(self.program, number, found)
+        place = self.places[number]
+        hoped = (wanted[place] != 0) & (found.phase != wanted[place])
+        chosen: Array = hoped.any(axis=0)
+        return chosen
+
+    def _gains(
+        self, number: int, rows: Array, found: Array, trail: Trail, cells: Cells
+    ) -> Array:
+        """How much the bounds of unsettled hopes depend on each input (cells, inputs)."""
+        element = np.abs(rows[0]).argmax(axis=1)
+        sign = rows[0, np.arange(len(element)), element]
+        weight = ((self.wanted[self.places[number]][element] == sign) & (found < 0)).astype(float)
+        parts = [
+            (weight[:, None] @ np.abs(trail.rows[t.step]))[:, 0]
+            if t.step in trail.rows
+            else np.zeros((len(cells), self.program.steps[t.step].size))
+            for t in self.program.inputs.values()
+        ]
+        return np.concatenate(parts, axis=1) * (cells.upper - cells.lower)
+
+    def _widths(self, cells: Cells) -> Array:
+        whole = self.root_widths
+        return (cells.upper - cells.lower) / np.where(whole > 0, whole, 1.0)
+
+    @property
+    def root_widths(self) -> Array:
+        """The widths of the whole box (inputs,)."""
+        ranges = [self.root.ranges[t.step] for t in self.program.inputs.values()]
+        return np.concatenate([r.upper[0] - r.lower[0] for r in ranges])
+
+    def _inputs(self, cells: Cells) -> dict[int, Range]:
+        found, start = {}, 0
+        for tensor in self.program.inputs.values():
+            stop = start + self.program.steps[tensor.step].size
+            found[tensor.step] = Range(cells.lower[:, start:stop], cells.upper[:, start:stop])
+            start = stop
+        return found
+
+    def _probe(self, cells: Cells) -> None:
+        """Look at the middle of each cell."""
+        middle = self._inputs(cells)
+        points = {
+            name: ((r.lower + r.upper) / 2).reshape(-1, *tensor.shape)
+            for name, tensor in self.program.inputs.items()
+            for r in [middle[tensor.step]]
+        }
+        self.seen.look(self.root, self.program.evaluate(points))
