@@ -47,7 +47,8 @@ def _bell(z: Array) -> Array:
 
 
 def _unit(z: Array) -> Array:
-    return np.exp(-(z * z)) * (2.0 / math.sqrt(math.pi))
+    result: Array = np.exp(-(z * z)) * (2.0 / math.sqrt(math.pi))
+    return result
 
 
 def _elu(alpha: float) -> Monotone:
@@ -146,7 +147,8 @@ def hard_sigmoid(node: Node) -> Tensor:
     source = node.tensor()
     size = int(np.prod(source.shape))
     scale, shift = (
-        np.full(size, node.number(name, default)) for name, default in (("alpha", 0.2), ("beta", 0.5))
+        np.full(size, node.number(name, default))
+        for name, default in (("alpha", 0.2), ("beta", 0.5))
     )
     inner = node.build.add(Scale(scale, bias=shift), [source], source.shape)
     return _apply(node, _clip(0.0, 1.0), inner)

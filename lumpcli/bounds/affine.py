@@ -167,20 +167,22 @@ class Matrix(Affine):
     @property
     def roundings(self) -> int:
         """As many products, their sum, and the bias."""
-        return self.weight.shape[1] + 1
+        return int(self.weight.shape[1]) + 1
 
     @property
     def fan_out(self) -> int:
         """The outputs."""
-        return self.weight.shape[2]
+        return int(self.weight.shape[2])
 
     def _times(self, source: Array, weight: Array) -> Array:
         lead = source.shape[:-1]
         groups, inputs, outputs = weight.shape
         if groups == 1:
-            return (source.reshape(-1, inputs) @ weight[0]).reshape(*lead, self.positions * outputs)
+            flat: Array = source.reshape(-1, inputs) @ weight[0]
+            return flat.reshape(*lead, self.positions * outputs)
         shaped = source.reshape(*lead, groups, self.positions, inputs)
-        return (shaped @ weight).reshape(*lead, groups * self.positions * outputs)
+        product: Array = shaped @ weight
+        return product.reshape(*lead, groups * self.positions * outputs)
 
     def linear(self, *sources: Array) -> Array:
         """The product."""

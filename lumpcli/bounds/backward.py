@@ -97,25 +97,31 @@ def least(
             trail.rows[number] = own
         step, operation = program.steps[number], program.steps[number].operation
         lines = state.lines_of(number)
-        error += _dot(np.abs(own), state.charges[number])
+        charge = state.charges[number]
         if isinstance(operation, Affine):
+            error += _dot(np.abs(own), charge)
             if operation.bias is not None:
                 total += own @ operation.bias
             parts = operation.adjoint(own)
         elif lines is not None:
-            positive = np.maximum(own, 0.0)
-            negative = own - positive
-            free = None if slopes is None else slopes.get(number)
             low_slope, low = lines.low_slope[:, None], lines.low
-            if free is not None:
-                chosen, free_slope = free
+            if slopes is not None and number in slopes:
+                chosen, free_slope = slopes[number]
                 low_slope = np.where(chosen[:, None], free_slope, low_slope)
                 low = np.where(chosen, 0.0, low)
-            total += _dot(positive, low) + _dot(negative, lines.high)
             heft = np.maximum(np.abs(lines.low), np.abs(lines.high))
-            error += gamma(program.roundings) * _dot(np.abs(own), heft)
-            parts = [positive * low_slope + negative * lines.high_slope[:, None]]
+            charge = charge + gamma(program.roundings) * heft
+            positive = np.maximum(own, 0.0)
+            negative = own - positive
+            constant = _dots(positive, low, charge) + _dots(negative, lines.high, -charge)
+            total += constant[..., 0]
+            error += constant[..., 1]
+            positive *= low_slope
+            negative *= lines.high_slope[:, None]
+            positive += negative
+            parts = [positive]
         else:
+            error += _dot(np.abs(own), charge)
             total += _concrete(own, state.ranges[number])
             continue
         for source, part in zip(step.sources, parts, strict=True):
@@ -131,6 +137,12 @@ def least(
 def _dot(rows: Array, vector: Array) -> Array:
     """(cells, rows, size) with (cells, size): (cells, rows)."""
     result: Array = np.matmul(rows, vector[:, :, None])[:, :, 0]
+    return result
+
+
+def _dots(rows: Array, first: Array, second: Array) -> Array:
+    """(cells, rows, size) with two vectors (cells, size): (cells, rows, 2)."""
+    result: Array = np.matmul(rows, np.stack([first, second], axis=-1))
     return result
 
 

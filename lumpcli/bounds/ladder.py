@@ -118,9 +118,7 @@ class _Climber:
             "alpha": self.alpha,
             "split": self.split,
         }
-        self.method = {
-            t: np.full(program.steps[t].size, -1, np.int8) for t in program.target_steps
-        }
+        self.method = {t: np.full(program.steps[t].size, -1, np.int8) for t in program.target_steps}
         self.state: State = sweep(program, self.inputs, arithmetic)
 
     def in_time(self) -> bool:
@@ -189,5 +187,6 @@ class _Climber:
             own = self.state.ranges[number]
             refuted = self.seen.above[number] & self.seen.below[number]
             parts = (own.lower[0], own.upper[0], own.phase[0], self.method[number], refuted)
-            found[name] = Bounds(*[part.reshape(tensor.shape) for part in parts])
+            lower, upper, phase, method, both = (p.reshape(tensor.shape) for p in parts)
+            found[name] = Bounds(lower, upper, phase, method, both)
         return Phases(found, self.program.unbounded, semantics, self.cells)

@@ -81,9 +81,9 @@ def conv(node: Node) -> Tensor:
     columns = node.build.take(source, seen.reshape(groups, batch * positions, inputs * taps))
     blocks = weight.reshape(groups, outputs // groups, inputs * taps).transpose(0, 2, 1)
     product = node.build.matrix(columns, blocks)
-    order = np.arange(int(np.prod(product.shape)))
-    order = order.reshape(groups, batch, positions, -1).transpose(1, 0, 3, 2)
-    image = node.build.take(product, order.reshape(batch, outputs, *after))
+    numbers = np.arange(int(np.prod(product.shape))).reshape(groups, batch, positions, -1)
+    order = numbers.transpose(1, 0, 3, 2).reshape(batch, outputs, *after)
+    image = node.build.take(product, order)
     if not node.has(2):
         return image
     return node.build.shifted(image, node.numbers(2).reshape(-1, *[1] * len(after)))
@@ -213,7 +213,9 @@ def batch_norm(node: Node) -> Tensor:
     factor = scale / np.sqrt(below)
     bias, heft = shift - mean * factor, np.abs(shift) + np.abs(mean * factor)
     rank = (-1, *[1] * (len(source.shape) - 2))
-    full = [np.broadcast_to(x.reshape(rank), source.shape).reshape(-1) for x in (factor, bias, heft)]
+    full = [
+        np.broadcast_to(x.reshape(rank), source.shape).reshape(-1) for x in (factor, bias, heft)
+    ]
     # six roundings: of the sum, the root, the quotient, the product, and of the shift
     operation = Scale(usable(full[0]), 6, bias=full[1], heft=full[2])
     return node.build.add(operation, [source], source.shape)

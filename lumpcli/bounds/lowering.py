@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from lumpcli.bounds.activations import ACTIVATIONS
 from lumpcli.bounds.affine import Unbounded
+from lumpcli.bounds.batches import one_by_one
 from lumpcli.bounds.build import Build, Node
 from lumpcli.bounds.functions import Function
 from lumpcli.bounds.linear import add, average, batch_norm, conv, gemm, matmul, multiply, negate
@@ -59,36 +60,42 @@ _SHAPES = ("Concat", "Gather", "Slice", "Unsqueeze", "Squeeze", "Cast", "Add", "
 _MOST_FOLDED = 1000  # elements of a tensor of sizes
 
 
-def input_shapes(graph: Graph) -> dict[str, tuple[int, ...]]:
-    """The graph inputs and their shapes for one sample: a first axis of unknown size is 1.
+def input_shapes(graph: Graph, batch: int = 1) -> dict[str, tuple[int, ...]]:
+    """The graph inputs and their shapes for one sample: a first axis of unknown size is `batch`.
 
     Inputs of another type than floats, and of other unknown sizes, are left out.
     """
     stored = {tensor.name for tensor in graph.proto.initializer}
     found = {}
     for info in graph.proto.input:
-        shape = _shape(info)
+        shape = _shape(info, batch)
         if info.name not in stored and shape is not None:
             found[info.name] = shape
     return found
 
 
-def _shape(info: ValueInfoProto) -> tuple[int, ...] | None:
+def _shape(info: ValueInfoProto, batch: int) -> tuple[int, ...] | None:
     tensor = info.type.tensor_type
     if tensor.elem_type not in _FLOATS or not tensor.HasField("shape"):
         return None
     sizes = [d.dim_value for d in tensor.shape.dim]
     if sizes and sizes[0] <= 0:
-        sizes[0] = 1
+        sizes[0] = batch
     return tuple(sizes) if min(sizes, default=1) > 0 else None
 
 
 def lower(host: Host) -> Program:
     """The program of a model's top graph; whatever is not followed is named with a reason."""
+    program = _lowered(host, 1)
+    if input_shapes(host.graph) == input_shapes(host.graph, 2):
+        return program
+    return one_by_one(program, lambda: _lowered(host, 2))
+
+
+def _lowered(host: Host, batch: int) -> Program:
     build, graph = Build(host.weights), host.graph
-    inputs = {
-        name: build.add(None, [], shape) for name, shape in input_shapes(graph).items()
-    }
+    shapes = input_shapes(graph, batch)
+    inputs = {name: build.add(None, [], shape) for name, shape in shapes.items()}
     build.tensors.update(inputs)
     local = {(f.domain, f.name) for f in graph.model.functions}
     for number in graph.order:

@@ -76,7 +76,9 @@ class Product(Opaque):
         products = [np.where(np.isnan(x), 0.0, x) for x in products]
         lower, upper = np.minimum.reduce(products), np.maximum.reduce(products)
         unit = 8 * UNIT + (2 * UNIT32 if arithmetic.float32 else 0.0)
-        largest = np.where(np.isfinite(lower) & np.isfinite(upper), Range(lower, upper).magnitude, 0)
+        largest = np.where(
+            np.isfinite(lower) & np.isfinite(upper), Range(lower, upper).magnitude, 0
+        )
         return widened(lower, upper, unit * sized(largest) + arithmetic.floor(1))
 
     def pull(self, rows: Array, *sources: Array) -> list[Array]:

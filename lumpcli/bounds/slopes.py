@@ -1,4 +1,4 @@
-"""Chosen slopes (alpha-CROWN): lower lines through 0 may have any free slope, so search for good ones.
+"""Chosen slopes (alpha-CROWN): a lower line through 0 may have any free slope; find good ones.
 
 The search is sloppy, by Adam. Nothing depends on it: every bound that it keeps was computed by
 `least`, which is safe for all free slopes.

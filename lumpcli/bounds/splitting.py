@@ -89,13 +89,13 @@ class Splitting:
             while len(self.left) and self.wanted.any():
                 now, later = self.left[: _BATCH * _ROUND], self.left[_BATCH * _ROUND :]
                 batches = [now[k : k + _BATCH] for k in range(0, len(now), _BATCH)]
-                children = list(pool.map(self._children, batches))
+                children = [*(map if jobs == 1 else pool.map)(self._children, batches)]
                 self.count += len(now)
                 self.left = joined([later, *children])
                 going_on = more(len(now))
                 self._give_up(most)
                 if not going_on:
-                    self._drop(self._open().any(axis=0))
+                    self._drop(np.any(self._open(), axis=0))
         return {t: self.wanted[place] for t, place in self.places.items()}
 
     def _open(self) -> Array:
@@ -111,9 +111,9 @@ class Splitting:
         while len(self.left) and self.count + len(self.left) > most:
             self._drop(np.arange(len(self.wanted)) == self._open().sum(axis=0).argmax())
 
-    def _drop(self, hopeless: Array) -> None:
+    def _drop(self, hopeless: Array | np.bool_) -> None:
         self.wanted = np.where(hopeless, 0, self.wanted).astype(np.int8)
-        self.left = self.left[self._open().any(axis=1)]
+        self.left = self.left[np.flatnonzero(self._open().any(axis=1))]
 
     def _children(self, cells: Cells) -> Cells:
         """Bound each cell; the halves of those that are not settled."""
@@ -157,9 +157,7 @@ class Splitting:
         chosen: Array = hoped.any(axis=0)
         return chosen
 
-    def _gains(
-        self, number: int, rows: Array, found: Array, trail: Trail, cells: Cells
-    ) -> Array:
+    def _gains(self, number: int, rows: Array, found: Array, trail: Trail, cells: Cells) -> Array:
         """How much the bounds of unsettled hopes depend on each input (cells, inputs)."""
         element = np.abs(rows[0]).argmax(axis=1)
         sign = rows[0, np.arange(len(element)), element]
@@ -170,11 +168,13 @@ class Splitting:
             else np.zeros((len(cells), self.program.steps[t.step].size))
             for t in self.program.inputs.values()
         ]
-        return np.concatenate(parts, axis=1) * (cells.upper - cells.lower)
+        total: Array = np.concatenate(parts, axis=1) * (cells.upper - cells.lower)
+        return total
 
     def _widths(self, cells: Cells) -> Array:
         whole = self.root_widths
-        return (cells.upper - cells.lower) / np.where(whole > 0, whole, 1.0)
+        relative: Array = (cells.upper - cells.lower) / np.where(whole > 0, whole, 1.0)
+        return relative
 
     @property
     def root_widths(self) -> Array:

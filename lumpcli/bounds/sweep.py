@@ -62,9 +62,8 @@ def open_elements(program: Program, number: int, found: Range) -> Array:
     for reader in program.readers[number]:
         operation = program.steps[reader].operation
         if isinstance(operation, Function):
-            result |= operation.undecided(found)
-    opened: Array = result.any(axis=0)
-    return opened
+            np.logical_or(result, operation.undecided(found), out=result)
+    return np.asarray(result.any(axis=0))
 
 
 def _interval(state: State, step: Step, given: Range | None) -> tuple[Range, Array, int]:
