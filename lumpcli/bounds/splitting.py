@@ -18,8 +18,8 @@ from lumpcli.bounds.rounding import Arithmetic, Array, Range
 from lumpcli.bounds.samples import Seen
 from lumpcli.bounds.sweep import open_elements, sweep
 
-_BATCH = 64  # cells in one sweep
-_ROUND = 8  # batches between looks at what is left
+_BATCH = 32  # cells in one sweep
+_ROUND = 16  # batches between looks at what is left
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Splitting:
             trail = Trail()
             found = least(state, number, rows, trail=trail)
             nonlocal gains
-            gains = gains + self._gains(number, rows, found, trail, cells)
+            gains = gains + self._gains(found, trail, cells)
             return found
 
         state = sweep(
@@ -157,13 +157,14 @@ class Splitting:
         chosen: Array = hoped.any(axis=0)
         return chosen
 
-    def _gains(self, number: int, rows: Array, found: Array, trail: Trail, cells: Cells) -> Array:
-        """How much the bounds of unsettled hopes depend on each input (cells, inputs)."""
-        element = np.abs(rows[0]).argmax(axis=1)
-        sign = rows[0, np.arange(len(element)), element]
-        weight = ((self.wanted[self.places[number]][element] == sign) & (found < 0)).astype(float)
+    def _gains(self, found: Array, trail: Trail, cells: Cells) -> Array:
+        """How much bounds that are not settled depend on each input (cells, inputs).
+
+        Those that nothing is hoped of count, too: the lines of other bounds depend on them.
+        """
+        weight = (found < 0).astype(np.float64)[:, None]
         parts = [
-            (weight[:, None] @ np.abs(trail.rows[t.step]))[:, 0]
+            np.matmul(weight, np.abs(trail.rows[t.step]))[:, 0]
             if t.step in trail.rows
             else np.zeros((len(cells), self.program.steps[t.step].size))
             for t in self.program.inputs.values()

@@ -16,6 +16,7 @@ import numpy as np
 from lumpcli.errors import UsageError
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_EXPONENT = re.compile(r"[eE][+-]?0*[1-9]\d{6}")  # too large for decimal arithmetic
 _MOST_DIGITS = 1000  # more are no number that somebody measured, and make arithmetic slow
 
 
@@ -42,6 +43,8 @@ def _parse(text: str) -> float:
     if not is_number(text) or len(text) > _MOST_DIGITS:
         raise UsageError(f"box: {text[:40]!r} is not a decimal number")
     number = float(text)
+    if _EXPONENT.search(text):
+        raise UsageError(f"box: {text[:40]!r} is no decimal number that somebody means")
     if not np.isfinite(number):
         raise UsageError(f"box: {text[:40]!r} is too large")
     return number

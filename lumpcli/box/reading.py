@@ -51,7 +51,7 @@ def _from_pair(entry: str, inputs: Shapes) -> Ranges:
 
 def _from_arrays(path: Path, inputs: Shapes) -> Ranges:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except FileNotFoundError:
         raise UsageError(f"box: {path}: no such file") from None
@@ -79,7 +79,7 @@ def _array(path: Path, arrays: dict[str, Array], key: str, shape: tuple[int, ...
     if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
         raise UsageError(f"box: {path}: {key!r} holds {array.dtype}, not float64 or smaller")
     exact = array.astype(np.float64)
-    if array.dtype.kind in "iu" and (np.abs(exact) > 2.0**53).any():
+    if array.dtype.kind in "iu" and (np.abs(exact) >= 2.0**53).any():
         raise UsageError(f"box: {path}: {key!r} holds integers that float64 cannot represent")
     return np.full(shape, exact) if exact.ndim == 0 and shape is not None else exact
 
