@@ -74,6 +74,7 @@ class Trail:
     rows: dict[int, Array] = field(default_factory=dict)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is infinite ends as no bound
 def least(
     state: State,
     start: int,
