@@ -10,7 +10,7 @@ SMALL := build/digits_small.onnx
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz bench models clean
+.PHONY: help demo test check fuzz contain bench models clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -32,6 +32,9 @@ check:  ## lint, format, types, tests
 
 fuzz: $(VENV)/.installed-dev  ## reduce 5,000 random graphs of every operator (about five minutes)
 	$(BIN)/python -m tests.graphs.fuzz --graphs 5000 --seed 0
+
+contain: $(VENV)/.installed-dev  ## compare 10^8 numbers of random networks with their bounds on random boxes (minutes)
+	$(BIN)/python -m tests.bounds.fuzz --checks 1e8 --seed 0
 
 bench: $(VENV)/.installed  ## time, memory and gains against peers (about a quarter of an hour; OPTIONS=--quick)
 	@$(MAKE) --no-print-directory $(VENV)/.installed-bench || \
