@@ -100,12 +100,19 @@ class Piecewise(Function):
 
     def bound(self, source: Range) -> Range:
         """The extreme values at vertices."""
-        values = [self.value(v) for v in self._vertices(source)]
-        lower, upper = np.minimum.reduce(values), np.maximum.reduce(values)
+        vertices = self._vertices(source)
+        values = [self.value(v) for v in vertices]
+        errors = [self._error(v, y) for v, y in zip(vertices, values, strict=True)]
+        pairs = list(zip(values, errors, strict=True))
+        low = np.minimum.reduce([y - e for y, e in pairs])
+        return Range(low, np.maximum.reduce([y + e for y, e in pairs]))
+
+    def _error(self, vertex: Array, value: Array) -> Array:
+        """What a computed value may be wrong by; it may have been lost to underflow."""
         if self.exact:
-            return Range(lower, upper)
-        low, high = (np.where(np.isfinite(x), 8 * UNIT * sized(x), 0.0) for x in (lower, upper))
-        return Range(lower - low, upper + high)
+            return np.zeros_like(value)
+        lost = np.where((value == 0) & (vertex != 0), FLOOR, 0.0)
+        return np.where(np.isfinite(value), 8 * UNIT * sized(value) + lost, 0.0)
 
     def lines(self, source: Range) -> Lines:
         """The chord above (for a convex function), and below it the slope of the larger side."""
@@ -130,8 +137,8 @@ class Piecewise(Function):
         low, high = np.full_like(slope, np.inf), np.full_like(slope, -np.inf)
         for vertex in self._vertices(source):
             own, drawn = self.value(vertex), slope * vertex
-            error = 8 * UNIT * (np.where(own == 0, 0.0, sized(own)) + sized(drawn))
-            error = np.where(slope == 0, 0.0 if self.exact else error, error + FLOOR)
+            rounded = 8 * UNIT * (sized(own) + sized(drawn)) + FLOOR
+            error = np.where(slope == 0, self._error(vertex, own), rounded)
             low = np.minimum(low, own - drawn - error)
             high = np.maximum(high, own - drawn + error)
         return low, high
@@ -171,8 +178,14 @@ class Monotone(Function):
     def bound(self, source: Range) -> Range:
         """The values at both ends, widened by what evaluating them may be wrong by."""
         low, high = self.value(source.lower), self.value(source.upper)
-        by_low, by_high = (np.where(np.isfinite(x), _SLOPPY * sized(x), 0.0) for x in (low, high))
-        return Range(np.maximum(low - by_low, self.least), np.minimum(high + by_high, self.most))
+        by_low, by_high = (
+            np.where(np.isfinite(x), _SLOPPY * sized(x) + FLOOR, 0.0) for x in (low, high)
+        )
+        found = Range(np.maximum(low - by_low, self.least), np.minimum(high + by_high, self.most))
+        if self.value(np.zeros(1)) != 0:
+            return found
+        sign = np.where(source.lower >= 0, 1, np.where(source.upper <= 0, -1, 0))
+        return found.within(sign)  # through 0, so the sign is that of the source
 
     def lines(self, source: Range) -> Lines:
         """Parallel lines with the least derivative: between them and the function all rises."""
@@ -181,7 +194,7 @@ class Monotone(Function):
         ends = np.minimum(self.steepness(source.lower), self.steepness(source.upper))
         slope = np.maximum(ends, 0.0) * (1 - _SLOPPY)
         own = self.bound(source)
-        errors = [8 * UNIT * (sized(slope * x) + sized(y)) for x, y in _ends(source, own)]
+        errors = [8 * UNIT * (sized(slope * x) + sized(y)) + FLOOR for x, y in _ends(source, own)]
         low = own.lower - slope * source.lower - errors[0]
         return Lines(slope, low, slope, own.upper - slope * source.upper + errors[1])
 

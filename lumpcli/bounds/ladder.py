@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from lumpcli.bounds.backward import State, least
-from lumpcli.bounds.lowering import input_shapes, lower
+from lumpcli.bounds.lowering import input_shapes, lower, narrow_inputs
 from lumpcli.bounds.program import Program
 from lumpcli.bounds.rounding import Arithmetic, Array, Range
 from lumpcli.bounds.samples import Seen, climb, sample
@@ -83,12 +83,14 @@ def ladder(
     any order. `samples` are looked at before, and at most `cells` bounded by splitting, which is
     for networks of at most 16 inputs. The same seed gives the same result, for any number of
     `jobs` (threads), unless `budget`, seconds, ends the work. Raises UsageError for a box that
-    does not fit the model, or an unknown rung.
+    does not fit the model, an unknown rung, or float32 where the model computes in less.
     """
     unknown = [rung for rung in rungs if rung not in RUNGS]
     if unknown or semantics not in ("real", "float32"):
         raise UsageError(f"bounds: no such rung or semantics: {(*unknown, semantics)[0]!r}")
     box.matches(input_shapes(host.graph))
+    if semantics == "float32" and narrow_inputs(host.graph):
+        raise UsageError(f"bounds: {narrow_inputs(host.graph)[0]!r} is narrower than float32")
     program = lower(host)
     climber = _Climber(program, box, Arithmetic(semantics == "float32"), budget)
     for rung in RUNGS:

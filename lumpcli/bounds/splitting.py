@@ -89,9 +89,11 @@ class Splitting:
             while len(self.left) and self.wanted.any():
                 now, later = self.left[: _BATCH * _ROUND], self.left[_BATCH * _ROUND :]
                 batches = [now[k : k + _BATCH] for k in range(0, len(now), _BATCH)]
-                children = [*(map if jobs == 1 else pool.map)(self._children, batches)]
+                bounded = [*(map if jobs == 1 else pool.map)(self._bounded, batches)]
+                for cells, _ in bounded:
+                    self._probe(cells)
                 self.count += len(now)
-                self.left = joined([later, *children])
+                self.left = joined([later, *(self._children(*pair) for pair in bounded)])
                 going_on = more(len(now))
                 self._give_up(most)
                 if not going_on:
@@ -115,8 +117,13 @@ class Splitting:
         self.wanted = np.where(hopeless, 0, self.wanted).astype(np.int8)
         self.left = self.left[np.flatnonzero(self._open().any(axis=1))]
 
-    def _children(self, cells: Cells) -> Cells:
-        """Bound each cell; the halves of those that are not settled."""
+    def _children(self, cells: Cells, axes: Array) -> Cells:
+        """The halves of cells that are not settled."""
+        unsettled = ((self.wanted != 0) & (cells.phases != self.wanted)).any(axis=1)
+        return cells[unsettled].halves(axes[unsettled])
+
+    def _bounded(self, cells: Cells) -> tuple[Cells, Array]:
+        """Cells with the phases that bounds give them, and along which axis to cut each."""
         wanted, program = self.wanted, self.program
         last = max(t for t, place in self.places.items() if wanted[place].any())
         gains = np.zeros_like(cells.lower)
@@ -142,11 +149,8 @@ class Splitting:
             if t <= last:
                 own = state.ranges[t].phase
                 phases[:, place] = np.where(phases[:, place] != 0, phases[:, place], own)
-        after = replace(cells, phases=phases)
-        self._probe(after)
-        unsettled = ((wanted != 0) & (phases != wanted)).any(axis=1)
         axes = np.where(gains.any(axis=1), gains.argmax(axis=1), self._widths(cells).argmax(axis=1))
-        return after[unsettled].halves(axes[unsettled])
+        return replace(cells, phases=phases), axes
 
     def _rows(self, number: int, found: Range, last: int, wanted: Array, cells: Cells) -> Array:
         """All that are undecided in some cell; of the last target those that are hoped for."""

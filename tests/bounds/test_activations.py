@@ -39,7 +39,7 @@ AT: dict[str, tuple[dict[str, Any], Any]] = {  # attributes, the function
 def test_values_at_a_point(name: str, x: float) -> None:
     attributes, function = AT[name]
     nodes = [node(name, ["x"], ["z"], **attributes), node("Relu", ["z"], ["y"])]
-    opset = 6 if name == "Clip" else 20 if name == "Gelu" else 17
+    opset = 7 if name == "Clip" else 20 if name == "Gelu" else 17
     model = build(nodes, inputs={"x": (1,)}, dtype=np.float64, opset=opset, ir=10)
     found = ladder(load(model), Box.everywhere(x, x, {"x": (1,)}), rungs=("interval",)).tensors
     assert set(found) == {"x", "z"}

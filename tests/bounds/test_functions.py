@@ -135,3 +135,22 @@ def test_float32_is_free_in_functions_that_are_not_exact() -> None:
     leaky, real = LEAKY.bound_in(source, float32), LEAKY.bound(source)
     assert (leaky.lower < real.lower).all()
     assert (leaky.upper > real.upper).all()
+
+
+@pytest.mark.parametrize("name", ["Exp", "Softplus", "Sigmoid"])
+def test_what_underflows_is_still_above_zero(name: str) -> None:
+    far = np.array([[-2000.0]])
+    assert ALL[name].bound(Range(far, far)).upper > 0
+    assert ALL[name].lines(Range(far, far)).high > 0
+
+
+@pytest.mark.parametrize("name", ["Tanh", "Erf", "Softsign", "Elu", "Relu", "Leaky"])
+def test_functions_through_zero_keep_signs(name: str) -> None:
+    zero, one = np.zeros((1, 1)), np.ones((1, 1))
+    assert ALL[name].bound(Range(zero, one)).lower == 0
+    assert ALL[name].bound(Range(-one, zero)).upper == 0
+
+
+def test_a_leaky_slope_times_next_to_nothing_is_not_zero() -> None:
+    tiny = np.array([[-5e-324]])
+    assert LEAKY.bound(Range(tiny, tiny)).lower < 0

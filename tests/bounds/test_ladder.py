@@ -93,6 +93,14 @@ def test_what_does_not_fit_is_refused(box: Box, options: dict[str, Any], message
         ladder(HOST, box, **options)
 
 
+def test_a_model_in_float16_has_no_claims_for_float32() -> None:
+    layers = random_layers(np.random.default_rng(0), [3, 4], np.float16)
+    host = load(dense_model(layers))
+    assert ladder(host, BOX).tensors
+    with pytest.raises(UsageError, match="'x' is narrower than float32"):
+        ladder(host, BOX, semantics="float32")
+
+
 def test_a_model_without_activations_has_no_bounds() -> None:
     host = load(build([node("Softmax", ["x"], ["y"])]))
     found = ladder(host, Box.everywhere(0.0, 1.0, {"x": (1, 5)}))

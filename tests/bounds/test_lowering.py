@@ -106,6 +106,11 @@ def test_neighbours_that_are_not_followed(changed: object, reason: str) -> None:
     assert program.targets == {}
 
 
+def test_old_operator_sets_are_not_followed() -> None:
+    program = lower(load(build([node("Relu", ["x"], ["y"])], opset=6)))
+    assert "below 7" in program.unbounded["y"]
+
+
 def test_shapes_of_inputs_for_one_sample() -> None:
     shapes = {"a": ("N", 3), "b": (2, 2), "c": ("N", "M"), "d": ()}
     model = build([node("Relu", ["a"], ["y"])], inputs=shapes)
