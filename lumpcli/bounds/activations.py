@@ -193,7 +193,7 @@ def largest(node: Node) -> Tensor:
     return node.build.add(Largest(seen.reshape(-1, seen.shape[-1])), [source], shape)
 
 
-ACTIVATIONS: dict[str, Callable[[Node], Tensor]] = {
+ELEMENTWISE: dict[str, Callable[[Node], Tensor]] = {
     **dict.fromkeys(FUNCTIONS, function),
     "LeakyRelu": leaky_relu,
     "PRelu": prelu,
@@ -201,5 +201,8 @@ ACTIVATIONS: dict[str, Callable[[Node], Tensor]] = {
     "HardSigmoid": hard_sigmoid,
     "Elu": elu,
     "Gelu": gelu,
+}
+ACTIVATIONS: dict[str, Callable[[Node], Tensor]] = {
+    **ELEMENTWISE,
     **dict.fromkeys(("MaxPool", "GlobalMaxPool", "ReduceMax"), largest),
 }

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lumpcli.bounds.activations import ELEMENTWISE
 from lumpcli.bounds.ladder import Bounds, Phases
 from lumpcli.bounds.rounding import Array
-from lumpcli.loader import Host
+from lumpcli.loader import DEFAULT_DOMAINS, Host
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,23 @@ def feature_bounds(host: Host, layer: str, phases: Phases) -> FeatureBounds:
     that the net does not have.
     """
     width = host.net[layer].width
-    number = host.graph.producer.get(layer)
-    names = [] if number is None else list(host.graph.proto.node[number].input)
-    read = next((name for name in names if name in phases.tensors), None)
-    axis = None if read is None else host.axes.get(read, ("", None))[1]
-    if read is None or axis is None or phases.tensors[read].lower.shape[axis] != width:
+    read = _read_by_activation(host, layer)
+    axis = host.axes.get(read, ("", None))[1]
+    bounds = phases.tensors.get(read)
+    if bounds is None or axis is None or bounds.lower.shape[axis] != width:
         unknown = np.full(width, np.inf)
         return FeatureBounds(-unknown, unknown, np.zeros(width, np.int8))
-    return _over_positions(phases.tensors[read], axis)
+    return _over_positions(bounds, axis)
+
+
+def _read_by_activation(host: Host, layer: str) -> str:
+    """The tensor that the activation reads which makes the layer's; "" where none makes it."""
+    number = host.graph.producer.get(layer)
+    if number is None:
+        return ""
+    node = host.graph.proto.node[number]
+    known = node.domain in DEFAULT_DOMAINS and node.op_type in ELEMENTWISE
+    return str(node.input[0]) if known else ""
 
 
 def _over_positions(bounds: Bounds, axis: int) -> FeatureBounds:

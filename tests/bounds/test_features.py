@@ -63,3 +63,4 @@ def test_features_that_an_activation_reads_from_another_layer() -> None:
     host = load(build(nodes, {"w": ROWS, "b": BIAS}, inputs={"x": ("N", 3)}))
     phases = ladder(host, Box.everywhere(-1.0, 1.0, {"x": (1, 3)}))
     assert feature_bounds(host, "r", phases).phase.tolist() == WANTED
+    assert not feature_bounds(host, "y", phases).phase.any()  # nothing is applied to it
