@@ -105,22 +105,13 @@ def least(
                 total += own @ operation.bias
             parts = operation.adjoint(own)
         elif lines is not None:
-            low_slope, low = lines.low_slope[:, None], lines.low
-            if slopes is not None and number in slopes:
-                chosen, free_slope = slopes[number]
-                low_slope = np.where(chosen[:, None], free_slope, low_slope)
-                low = np.where(chosen, 0.0, low)
             heft = np.maximum(np.abs(lines.low), np.abs(lines.high))
+            free = None if slopes is None else slopes.get(number)
             charge = charge + gamma(program.roundings) * heft
-            positive = np.maximum(own, 0.0)
-            negative = own - positive
-            constant = _dots(positive, low, charge) + _dots(negative, lines.high, -charge)
+            constant, part = _between(lines, free, own, charge)
             total += constant[..., 0]
             error += constant[..., 1]
-            positive *= low_slope
-            negative *= lines.high_slope[:, None]
-            positive += negative
-            parts = [positive]
+            parts = [part]
         else:
             error += _dot(np.abs(own), charge)
             total += _concrete(own, state.ranges[number])
@@ -133,6 +124,24 @@ def least(
             pending[source] = part
     found = total - (error * _INFLATION + np.reshape(state.underflow, (-1, 1)))
     return np.where(np.isnan(found), -np.inf, found)
+
+
+def _between(
+    lines: Lines, free: tuple[Array, Array] | None, rows: Array, charge: Array
+) -> tuple[Array, Array]:
+    """Constants and charges (cells, rows, 2), and rows over the source, that lines make of rows."""
+    low_slope, low = lines.low_slope[:, None], lines.low
+    if free is not None:
+        chosen, slope = free
+        low_slope = np.where(chosen[:, None], slope, low_slope)
+        low = np.where(chosen, 0.0, low)
+    positive = np.maximum(rows, 0.0)
+    negative = rows - positive
+    constant = _dots(positive, low, charge) + _dots(negative, lines.high, -charge)
+    positive *= low_slope
+    negative *= lines.high_slope[:, None]
+    positive += negative  # one of both is zero: nothing is rounded
+    return constant, positive
 
 
 def _dot(rows: Array, vector: Array) -> Array:
