@@ -7,7 +7,11 @@ import pytest
 from lumpcli.box import parse_vnnlib
 from lumpcli.errors import UsageError
 
-HEAD = "; a property\n(declare-const X_0 Real)\n(declare-const X_1 Real)\n(declare-const Y_0 Real)\n"
+HEAD = """; a property
+(declare-const X_0 Real)
+(declare-const X_1 Real)
+(declare-const Y_0 Real)
+"""
 
 
 def test_both_sides_conjunctions_comments_and_outputs() -> None:
