@@ -26,6 +26,7 @@ from lumpcli.progress import stage
 Semantics = Literal["real", "float32"]
 RUNGS = ("interval", "crown", "alpha", "split")
 MOST_SPLIT_INPUTS = 16
+MOST_WORK = 2**30  # entries of rows that one tensor is bounded with: some seconds
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,12 @@ class _Climber:
         self._decided("interval")
 
     def crown(self, seed: int, samples: int, cells: int, jobs: int) -> None:
-        self._sweep(least)
+        self._sweep(least, 1)
         self._decided("crown")
 
     def alpha(self, seed: int, samples: int, cells: int, jobs: int) -> None:
-        self._sweep(Search().minimum)
+        search = Search()
+        self._sweep(search.minimum, 2 * search.rounds)
         self._decided("alpha")
 
     def split(self, seed: int, samples: int, cells: int, jobs: int) -> None:
@@ -158,13 +160,20 @@ class _Climber:
     def _known(self) -> dict[int, Range]:
         return {t: self.state.ranges[t] for t in self.program.target_steps}
 
-    def _sweep(self, minimum: Minimum) -> None:
+    def _wanted(self, times: int, number: int, found: Range) -> Array:
+        """What is open, unless its rows through all steps, so many times, are too much work."""
+        opened = open_elements(self.program, number, found)
+        entries = sum(step.size for step in self.program.steps[: number + 1])
+        work = 2 * int(opened.sum()) * entries * times
+        return opened if work <= MOST_WORK and self.in_time() else np.zeros_like(opened)
+
+    def _sweep(self, minimum: Minimum, times: int) -> None:
         self.state = sweep(
             self.program,
             self.inputs,
             self.arithmetic,
             known=self._known(),
-            wanted=partial(open_elements, self.program),
+            wanted=partial(self._wanted, times),
             minimum=minimum,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -70,6 +71,13 @@ def test_a_budget_that_is_used_up_ends_the_work() -> None:
     found = ladder(HOST, BOX, budget=0.0)
     assert sum(found.counts().values()) == 0
     assert np.isfinite(found.tensors["z0"].lower).all()
+
+
+def test_too_many_rows_are_left_to_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = ladder(HOST, BOX, rungs=("interval",))
+    monkeypatch.setattr(sys.modules[ladder.__module__], "MOST_WORK", 100)
+    found = ladder(HOST, BOX, rungs=("interval", "crown", "alpha"))
+    assert _arrays(found) == _arrays(plain)
 
 
 def test_many_inputs_are_not_split() -> None:
