@@ -75,6 +75,11 @@ class Program:
         """The size of the largest tensor."""
         return max(step.size for step in self.steps)
 
+    @cached_property
+    def entries(self) -> int:
+        """The size of all tensors together."""
+        return sum(step.size for step in self.steps)
+
     def evaluate(self, points: Mapping[str, Array]) -> list[Array]:
         """All tensors (samples, size) in float64, at inputs (samples, *shape)."""
         values: list[Array] = []

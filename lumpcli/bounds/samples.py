@@ -19,6 +19,7 @@ from lumpcli.box import Box
 from lumpcli.progress import Stage
 
 _BATCH = 2**22  # numbers of one tensor at once
+MOST_WORK = 2**28  # numbers computed for samples, or in climbing for one tensor: some seconds
 _SHRINK = 0.8  # of the steps of climbing, one after the other
 
 
@@ -46,7 +47,8 @@ class Seen:
 
 
 def sample(state: State, box: Box, seed: int, count: int, seen: Seen, stage: Stage) -> None:
-    """Look at `count` samples of the box; `state` is of the whole box."""
+    """Look at `count` samples of the box, fewer of large networks; `state`: of the whole box."""
+    count = min(count, max(1, MOST_WORK // state.program.entries))
     rng = np.random.default_rng(seed)
     program = state.program
     batch = max(1, min(1024, _BATCH // program.largest))
@@ -67,6 +69,8 @@ def climb(state: State, box: Box, seed: int, seen: Seen, rounds: int, stage: Sta
             seen.above[number] & seen.below[number]
         )
         elements = np.flatnonzero(phase_open)
+        if len(elements) * rounds * program.entries > MOST_WORK:
+            continue  # too many: those of an image
         signs = np.where(seen.above[number][elements], -1.0, 1.0)
         for begin in range(0, len(elements), 256):
             some = slice(begin, begin + 256)

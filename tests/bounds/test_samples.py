@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
+import pytest
 
 from lumpcli.bounds import lower
 from lumpcli.bounds.backward import State
@@ -38,6 +41,19 @@ def test_a_peak_in_a_corner_is_found_by_climbing_only() -> None:
     assert not up.any()
     climb(state, box, 0, seen, 16, QUIET)
     assert seen.above[target].all()
+
+
+def test_too_much_work_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = random_layers(np.random.default_rng(0), [4, 30, 30])
+    box = Box.everywhere(-0.2, 0.2, {"x": (1, 4)})
+    state = _root(layers, box)
+    seen = Seen.nothing(state.program)
+    monkeypatch.setattr(sys.modules[sample.__module__], "MOST_WORK", 2 * state.program.entries)
+    stage_of_two = stage("test", 1)
+    sample(state, box, 0, 100, seen, stage_of_two)
+    climb(state, box, 0, seen, 4, stage_of_two)
+    assert stage_of_two.done == 2
+    assert any(a.any() for a in seen.above.values())
 
 
 def test_what_is_zero_is_seen_on_neither_side() -> None:
