@@ -13,7 +13,7 @@ from lumpcli.analysis.facts import CONSTANT, ONE, LayerValues
 from lumpcli.analysis.numbering import Fact, Numbering
 from lumpcli.analysis.rows import Leads, Rows, refine
 from lumpcli.analysis.siblings import Earlier, Part, Siblings, parts_of, slopes
-from lumpcli.analysis.signs import phases, row_ranges, tell_values
+from lumpcli.analysis.signs import granted, phases, row_ranges, tell_values
 from lumpcli.analysis.stack import Stack
 from lumpcli.ir import ZERO, Array, Layer, Shift, Symmetry
 
@@ -68,7 +68,7 @@ class Dense:
     def facts(self, layer: Layer) -> LayerValues:
         """The facts on a dense layer's features."""
         columns = columns_of(layer, self.numbering.layers)
-        ends = row_ranges(columns, self.numbering.ranges)
+        ends = granted(layer, *row_ranges(columns, self.numbering.ranges))
         phase = phases(layer, *ends)
         parts = parts_of(columns, phase)
         found = [self._searched(part) for part in parts]

@@ -10,13 +10,24 @@ import numpy as np
 from lumpcli.analysis.facts import CONSTANT, ONE
 from lumpcli.analysis.moved import Sum, gathered, read
 from lumpcli.analysis.numbering import Fact, Numbering
+from lumpcli.analysis.signs import end_of
 from lumpcli.errors import InternalError
 from lumpcli.ir import ZERO, Join, Layer, Shift, Symmetry, Term
 
 
 def source(numbering: Numbering, layer: Layer) -> list[Fact]:
-    """Nothing is known of a layer that reads nothing: every feature is a class."""
-    return [(numbering.fresh(), ONE, ZERO) for _ in range(layer.width)]
+    """A layer that reads nothing: every feature is a class, unless only one value is granted."""
+    if layer.between is None:
+        return [(numbering.fresh(), ONE, ZERO) for _ in range(layer.width)]
+    found: list[Fact] = []
+    for low, high in layer.between.T.tolist():
+        if low == high:
+            found.append((CONSTANT, Fraction(0), Shift(Fraction(low))))
+            continue
+        label = numbering.fresh()
+        numbering.ranges.tell_one(label, (end_of(low), end_of(high)))
+        found.append((label, ONE, ZERO))
+    return found
 
 
 def diagonal(numbering: Numbering, layer: Layer) -> list[Fact]:

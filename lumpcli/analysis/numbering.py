@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from lumpcli.analysis.facts import CONSTANT, ONE, LayerValues
-from lumpcli.analysis.signs import Ranges, phase_of
+from lumpcli.analysis.signs import Ranges, end_of, phase_of
 from lumpcli.ir import (
     EVERYTHING,
     ZERO,
@@ -89,7 +89,11 @@ class Numbering:
         if not row:
             return self.constant(layer, feature, bias)
         function = layer.activation.key(feature)
-        within = self._range(row, bias)
+        low, high = self._range(row, bias)
+        if layer.between is not None:
+            least, most = layer.between[:, feature].tolist()
+            low, high = max(low, end_of(least)), min(high, end_of(most))
+        within = low, high
         factor = ONE if function[0] == "Identity" else slope(function, phase_of(within))
         if factor == 0:
             return CONSTANT, Fraction(0), ZERO

@@ -57,10 +57,11 @@ class Ranges:
     def interval(self, label: int) -> Interval:
         """The interval of one class, with exact ends."""
         low, high = self.of(np.array([label]))
-        return _end(float(low[0])), _end(float(high[0]))
+        return end_of(float(low[0])), end_of(float(high[0]))
 
 
-def _end(number: float) -> End:
+def end_of(number: float) -> End:
+    """An end as an exact number; infinite ones stay floats."""
     return number if math.isinf(number) else Fraction(number)
 
 
@@ -128,7 +129,7 @@ def _near(number: Fraction) -> float:
 def _exact(columns: Columns, rows: Array, ends: Ends) -> Ends:
     """The ends of some rows (rows,), without rounding but that of the result."""
     block, bias = columns.block(rows, 0, len(columns.classes)), columns.bias(rows)
-    intervals = [(_end(a), _end(b)) for a, b in zip(*(e.tolist() for e in ends), strict=True)]
+    intervals = [(end_of(a), end_of(b)) for a, b in zip(*(e.tolist() for e in ends), strict=True)]
     found = np.empty((2, len(rows)))
     for k in range(len(rows)):
         row = ((block.value(k, c), interval) for c, interval in enumerate(intervals))
@@ -164,6 +165,13 @@ def _rounded(columns: Columns, rows: Array, ends: Ends) -> Ends:
     return np.where(np.isfinite(low), low, -math.inf), np.where(np.isfinite(high), high, math.inf)
 
 
+def granted(layer: Layer, low: Array, high: Array) -> Ends:
+    """The ends of a layer's rows, or those that are granted where these are narrower."""
+    if layer.between is None:
+        return low, high
+    return np.maximum(low, layer.between[0]), np.minimum(high, layer.between[1])
+
+
 def phase_of(interval: Interval) -> int:
     """1 for numbers that are never negative, -1 for those that are never positive, else 0."""
     low, high = interval
@@ -195,6 +203,6 @@ def tell_values(
         key = layer.activation.key(i)
         told: Hashable = (key, a, b)
         if told not in found:
-            found[told] = outwards(value_range(key, _end(a), _end(b)))
+            found[told] = outwards(value_range(key, end_of(a), end_of(b)))
         ends[:, place] = found[told]
     ranges.tell(labels, ends[0], ends[1])

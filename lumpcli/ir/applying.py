@@ -80,7 +80,17 @@ def apply_layer(quotient: Quotient, layer: Layer, tally: Rounding) -> Layer:
         activation=activation,
         bias_units=None if layer.bias_units is None else layer.bias_units[rows],
         tied=None if layer.tied is None else layer.tied[rows],
+        between=_between(layer, rows, [i for m in merges or () for i in (m.row, *m.others)]),
     )
+
+
+def _between(layer: Layer, rows: Array, changed: list[int]) -> Array | None:
+    """What is known of the rows that stay; nothing of those that others went into."""
+    if layer.between is None:
+        return None
+    found: Array = layer.between.copy()
+    found[:, changed] = np.array([[-np.inf], [np.inf]])
+    return found[:, rows]
 
 
 def _sliced(term: Term, rows: Array, cut: LayerCut | None) -> Term:

@@ -113,8 +113,19 @@ def _own(net: Net, step: Linear, tally: Rounding) -> Layer:
     activation = layer.activation
     if activation.slopes is not None:
         activation = replace(activation, slopes=activation.slopes[keep])
-    terms = (replace(term, weight=weight),)
-    return replace(layer, width=len(keep), terms=terms, bias=bias, activation=activation)
+    between = None
+    if layer.between is not None:  # of units nothing is known
+        units = [place[slot] for unit in step.units for slot in unit.slots]
+        between = layer.between[:, keep]
+        between[:, units] = np.array([[-np.inf], [np.inf]])
+    return replace(
+        layer,
+        width=len(keep),
+        terms=(replace(term, weight=weight),),
+        bias=bias,
+        activation=activation,
+        between=between,
+    )
 
 
 def _unit_row(net: Net, step: Linear, number: int, tally: Rounding) -> Array:

@@ -150,7 +150,9 @@ class Term:
 class Layer:
     """Features computed alike: `activation(sum of terms + bias_scale * bias)`.
 
-    A layer without terms is a source: a graph input, or a tensor lumpcli does not understand.
+    A layer without terms is a source: a graph input, or a tensor lumpcli does not understand. On
+    the inputs granted, what its activation is applied to lies `between` these ends, at every
+    position; None, or infinite ends: nothing is known.
     """
 
     name: str  # the output tensor
@@ -168,6 +170,7 @@ class Layer:
     listed: bool = True  # whether reports name it; a constant seen as a layer is not
     nodes: tuple[str, ...] = ()  # names of the nodes it was made from
     operators: tuple[str, ...] = ()
+    between: Array | None = None  # (2, n): lower and upper ends, float64
 
     @property
     def is_dense(self) -> bool:
