@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from lumpcli.api import Settings, check_certificate, load_inputs, reduce, stats, verify
+    from lumpcli.api import Granted, Settings, check_certificate, load_inputs, reduce, stats, verify
     from lumpcli.errors import (
         InputError,
         InternalError,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     **dict.fromkeys(
-        ("Settings", "check_certificate", "load_inputs", "reduce", "stats", "verify"),
+        ("Granted", "Settings", "check_certificate", "load_inputs", "reduce", "stats", "verify"),
         "lumpcli.api",
     ),
     **dict.fromkeys(
@@ -34,6 +34,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Granted",
     "InputError",
     "InternalError",
     "LumpError",

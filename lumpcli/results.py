@@ -146,6 +146,19 @@ class LowerBound(_Record):
 
 
 @dataclass(frozen=True)
+class BoxFacts(_Record):
+    """What bounds say of what activations read, for every input in the box that was given."""
+
+    inputs: int  # numbers that an input has
+    inactive: int  # never above 0
+    active: int  # never below 0
+    unknown: int  # neither is proved
+    methods: dict[str, int]  # how many of those known by each: interval, crown, alpha, split
+    semantics: Literal["real", "float32"]  # the arithmetic that they hold for
+    unbounded: dict[str, str]  # tensors that could not be followed, and why
+
+
+@dataclass(frozen=True)
 class Result(_Document):
     """Answer of `reduce`."""
 
@@ -167,6 +180,7 @@ class Result(_Document):
     why_unchanged: str | None  # one sentence, when nothing was cut
     hint: str | None  # one sentence about what another option would find
     verdict: Verdict | None  # None: not asked for, or nothing to verify
+    box: BoxFacts | None = None  # None: what is promised holds for every finite input
     notes: tuple[str, ...] = ()  # operators that were not understood and why, one line each
     model: Any = field(default=None, repr=False, compare=False, metadata={"hidden": True})
 

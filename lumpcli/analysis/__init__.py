@@ -5,7 +5,7 @@ from lumpcli.analysis.deviation import EXACT, Deviation, deviations
 from lumpcli.analysis.facts import CONSTANT, LayerValues, Values
 from lumpcli.analysis.fewest import Fewest, fewest
 from lumpcli.analysis.grants import Grants
-from lumpcli.analysis.linearity import candidates, combination, gain, independent
+from lumpcli.analysis.linearity import by_size, candidates, combination, gain, independent
 from lumpcli.analysis.liveness import Liveness, liveness_of
 from lumpcli.analysis.products import Factor, SumOfProducts, factor_of, sums_of_products
 from lumpcli.analysis.rounding import loosen
@@ -24,6 +24,7 @@ __all__ = [
     "SumOfProducts",
     "Sweep",
     "Values",
+    "by_size",
     "candidates",
     "columns_of",
     "combination",

@@ -82,6 +82,24 @@ def independent(rows: Array) -> list[int]:
     return chosen
 
 
+def by_size(rows: Array) -> list[int]:
+    """An order of rows (k, n): each is the longest of what those before it leave of the others.
+
+    Combinations of the first independent ones then have moderate coefficients.
+    """
+    left = rows.astype(np.float64)
+    order: list[int] = []
+    for _ in range(len(rows)):
+        sizes = (left * left).sum(axis=1)
+        sizes[order] = -1.0
+        chosen = int(sizes.argmax())
+        order.append(chosen)
+        if sizes[chosen] > 0:
+            unit = left[chosen] / np.sqrt(sizes[chosen])
+            left = left - np.outer(left @ unit, unit)
+    return order
+
+
 def combination(rows: Array, row: Array) -> list[Fraction] | None:
     """The coefficients of independent rows (k, n) that make a row (n,), exactly; None: not found.
 

@@ -1,12 +1,16 @@
 """The public verbs; the command line is their twin."""
 
+from lumpcli.api.boxed import Granted
 from lumpcli.api.verbs import check_certificate, reduce, stats, verify
+from lumpcli.bounds import Semantics
 from lumpcli.judge import Settings, load_inputs
 from lumpcli.results import Level, Proof, Stats
 
 __all__ = [
+    "Granted",
     "Level",
     "Proof",
+    "Semantics",
     "Settings",
     "Stats",
     "check_certificate",

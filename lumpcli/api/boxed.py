@@ -2,14 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lumpcli.bounds import Phases, feature_bounds
-from lumpcli.box import Box
+from lumpcli.bounds import Phases, Semantics, feature_bounds, input_shapes, ladder
+from lumpcli.box import Box, read_box
 from lumpcli.ir import Array, Layer, Net
 from lumpcli.loader import Host
+from lumpcli.results import BoxFacts
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A box that inputs are granted to lie in, and how to bound the network on it.
+
+    `box`, or entries as on the command line: `lo,hi`, `name=lo,hi`, an .npz or a .vnnlib file.
+    `budget` are seconds after which bounding ends; without it the result is reproducible.
+    """
+
+    box: Box | Sequence[str]
+    semantics: Semantics = "real"
+    budget: float | None = None
+    seed: int = 0
+
+    def on(self, host: Host) -> Box:
+        """The box for a model; UsageError where it does not fit its inputs."""
+        shapes = input_shapes(host.graph)
+        box = self.box if isinstance(self.box, Box) else read_box(self.box, shapes)
+        box.matches(shapes)
+        return box
+
+
+def bounds_on(host: Host, granted: Granted, jobs: int) -> tuple[Box, Phases]:
+    """The box, and what is known of what activations read there."""
+    box = granted.on(host)
+    found = ladder(
+        host,
+        box,
+        seed=granted.seed,
+        budget=granted.budget,
+        semantics=granted.semantics,
+        jobs=jobs,
+    )
+    return box, found
+
+
+def facts_in(box: Box, phases: Phases) -> BoxFacts:
+    """What was found, for reports."""
+    every = [b.phase.reshape(-1) for b in phases.tensors.values()]
+    phase = np.concatenate(every) if every else np.zeros(0, np.int8)
+    counts = {sign: int((phase == sign).sum()) for sign in (-1, 0, 1)}
+    return BoxFacts(
+        inputs=box.size,
+        inactive=counts[-1],
+        active=counts[1],
+        unknown=counts[0],
+        methods=phases.counts(),
+        semantics=phases.semantics,
+        unbounded=dict(phases.unbounded),
+    )
 
 
 def bounded(host: Host, net: Net, box: Box, phases: Phases) -> Net:

@@ -10,6 +10,7 @@ from pathlib import Path
 from onnx import ModelProto
 
 from lumpcli.analysis import Grants, loosen
+from lumpcli.api.boxed import Granted, bounded, bounds_on, facts_in
 from lumpcli.api.planning import chosen, plan_export, threads
 from lumpcli.api.writing import Job, finish
 from lumpcli.certify import check
@@ -32,7 +33,7 @@ from lumpcli.measures import (
 )
 from lumpcli.pipeline import Plan
 from lumpcli.proofs import Refused
-from lumpcli.results import Change, Level, Proof, Result, Stats, Verdict
+from lumpcli.results import BoxFacts, Change, Level, Proof, Result, Stats, Verdict
 
 PathOrModel = str | os.PathLike[str] | ModelProto
 
@@ -117,6 +118,7 @@ def reduce(
     check: bool = True,
     freeze_initializers: bool = False,
     certificate: str | os.PathLike[str] | None = None,
+    granted: Granted | None = None,
     settings: Settings | None = None,
     jobs: int | None = None,
 ) -> Result:
@@ -125,7 +127,8 @@ def reduce(
     Without `output` nothing is written; for a model in memory `Result.model` then is the reduced
     one, not verified. When verification (`check`) fails nothing is written either, and
     `Result.output` is None. `passes` and the globs `only` and `exclude`, of layer or node names,
-    choose what is cut, never what is known. `certificate` is where the proof goes, if `output` is
+    choose what is cut, never what is known. `granted`: a box that inputs lie in; outside of it the
+    reduced model may be another function. `certificate` is where the proof goes, if `output` is
     written: checked, and published with it. `jobs`: threads to work in, by default one per core;
     onnxruntime verifies in one, so that it computes the same every time.
 
@@ -140,12 +143,15 @@ def reduce(
     host = load(source, freeze_initializers=freeze_initializers)
     if target is not None and output is not None:
         check_data_place(host, output, target)
-    net = chosen(host.net, only, exclude)
+    net, on_box = chosen(host.net, only, exclude), None
+    if granted is not None:
+        box, phases = bounds_on(host, granted, workers)
+        net, on_box = bounded(host, net, box, phases), facts_in(box, phases)
     done, exported = plan_export(host, net, Grants(level), passes, jobs=workers)
     loose = None
     if level == "exact" and passes is None and done.values.would_change(loosen, workers):
         loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers)
-    result = _result(_label(source), level, done, loose, exported.changed, host)
+    result = _result(_label(source), level, done, loose, exported.changed, host, on_box)
     if isinstance(source, ModelProto) and target is None:
         embed(exported)
         reloaded = load(exported.model, freeze_initializers=freeze_initializers)
@@ -199,6 +205,7 @@ def _result(
     loose: Plan | None,
     changed: bool,
     host: Host,
+    on_box: BoxFacts | None,
 ) -> Result:
     """The report of a plan; what depends on the written file is filled in later."""
     net, reduced = done.net, done.final
@@ -222,12 +229,13 @@ def _result(
         rounded=done.total.rounded,
         promise="within rounding" if level == "rounding" else "exact",
         rounding=() if level == "rounding" else bounds,
-        lower_bound=None if level == "rounding" else lower_bound(net, reduced),
+        lower_bound=None if level == "rounding" or on_box else lower_bound(net, reduced),
         constant_outputs=constant_outputs(net, done.values),
         why_unchanged=None if changed else why_unchanged(net, done.quotient, host.notes),
         hint=f"{more} more {are} proportional within rounding: --level rounding"
         if more > 0
         else None,
         verdict=None,
+        box=on_box,
         notes=host.notes,
     )

@@ -21,7 +21,7 @@ from lumpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from lumpcli.api import Level
+    from lumpcli.api import Level, Semantics
 
 EXIT = {"equal": 0, "different": 1, "unverified": 4}
 
@@ -61,6 +61,26 @@ EXIT = {"equal": 0, "different": 1, "unverified": 4}
     metavar="FILE.json",
     help="Write a proof beside OUT, for `lumpcli verify IN OUT --certificate FILE.json`.",
 )
+@click.option(
+    "--box",
+    multiple=True,
+    metavar="BOX",
+    help="Inputs lie in a box: LO,HI for all, NAME=LO,HI, an .npz of bounds or a .vnnlib file "
+    "(repeatable). OUT is the same function there; outside it may be another.",
+)
+@click.option(
+    "--semantics",
+    type=click.Choice(("real", "float32")),
+    default="real",
+    show_default=True,
+    help="What bounds on a box hold for: real arithmetic, or float32 with sums in any order.",
+)
+@click.option(
+    "--time-budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="End the search for bounds after that; the result then depends on the machine.",
+)
 @freeze_option
 @jobs_option
 @verification_options
@@ -80,6 +100,9 @@ def reduce(
     dry_run: bool,
     no_verify: bool,
     certificate: str | None,
+    box: tuple[str, ...],
+    semantics: Semantics,
+    time_budget: float | None,
     freeze_initializers: bool,
     jobs: int | None,
     **verification: Any,
@@ -93,8 +116,12 @@ def reduce(
     """
     if output is None and not dry_run:
         raise click.UsageError("Missing argument 'OUT'; without it, only --dry-run is possible.")
+    if not box and (semantics != "real" or time_budget is not None):
+        raise click.UsageError("--semantics and --time-budget are about a box: --box.")
+    from lumpcli.api import Granted
     from lumpcli.api import reduce as api_reduce
 
+    granted = Granted(box, semantics, time_budget, verification["seed"] or 0) if box else None
     with progress(console):
         result = api_reduce(
             source,
@@ -108,6 +135,7 @@ def reduce(
             check=not no_verify,
             freeze_initializers=freeze_initializers,
             certificate=certificate,
+            granted=granted,
             settings=settings(**verification),
             jobs=jobs,
         )

@@ -18,6 +18,7 @@ import numpy as np
 from lumpcli.analysis import (
     Grants,
     Sweep,
+    by_size,
     candidates,
     combination,
     gain,
@@ -138,7 +139,14 @@ class _Search:
         if len(gone) ** 2 * weight.shape[1] > _LARGEST:
             return None
         rows = weight[[c.feature for c in gone]].astype(np.float64)
-        basis = independent(rows)
+        first = self._over_basis(gone, rows, independent(rows))
+        if all(_is_short(c) for made in first.coefficients for c in made):
+            return first
+        order = by_size(rows)
+        return self._over_basis(gone, rows, sorted(order[k] for k in independent(rows[order])))
+
+    def _over_basis(self, gone: Sequence[Candidate], rows: Array, basis: list[int]) -> Linear:
+        """Rows that are combinations of those of a basis go."""
         made: dict[Candidate, tuple[Fraction, ...]] = {}
         for k in sorted(set(range(len(gone))) - set(basis)):
             found = combination(rows[basis], rows[k])
@@ -214,6 +222,11 @@ class _Search:
         if not units and len(gone) == self.layer.width:  # a layer keeps at least one feature
             gone = gone[1:]
         return Linear(self.layer.name, way, tuple(gone), inputs=tuple(inputs), units=tuple(units))
+
+
+def _is_short(number: Fraction) -> bool:
+    """Whether products with a number need few bits more, so that hardly any is rounded."""
+    return abs(number) <= 4 and number.denominator in (1, 2, 4)
 
 
 def _pointwise(term: Term) -> bool:

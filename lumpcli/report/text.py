@@ -19,7 +19,7 @@ from lumpcli.report.layout import (
     printable,
     table,
 )
-from lumpcli.report.text_bounds import least_text, rounding_text
+from lumpcli.report.text_bounds import box_text, least_text, rounding_text
 from lumpcli.results import ConstantOutput, LayerChange, OutputComparison, Result, Verdict
 
 KINDS = ("constant", "unread", "lumped", "linear")  # why features go; the last one where it is so
@@ -45,6 +45,7 @@ def reduce_text(result: Result, look: Look = PLAIN) -> str:
         lines.append(labelled(look, result.promise, _promise(result)))
         lines += rounding_text(result, look)
     lines += least_text(result.lower_bound, look)
+    lines += box_text(result.box, look)
     lines += constants_text(result.constant_outputs, look)
     told = result.why_unchanged or ""
     lines += notes_text([note for note in result.notes if note not in told], look)

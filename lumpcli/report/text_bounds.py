@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lumpcli.report.layout import Look, above, labelled, plural, printable
-from lumpcli.results import LowerBound, Result
+from lumpcli.results import BoxFacts, LowerBound, Result
 
 
 def rounding_text(result: Result, look: Look) -> list[str]:
@@ -34,3 +34,22 @@ def least_text(bound: LowerBound | None, look: Look) -> list[str]:
     left = f"{bound.reached:,}" if bound.reached > bound.features else "no more, so it is minimal"
     text = f"one hidden layer of this kind needs at least {least} for this; reduce leaves {left}"
     return [labelled(look, "lower bound", text)]
+
+
+def box_text(box: BoxFacts | None, look: Look) -> list[str]:
+    """What is known of the inputs that are granted."""
+    if box is None:
+        return []
+    ways = ", ".join(f"{way} {count:,}" for way, count in box.methods.items() if count)
+    known = f"{box.inactive:,} never above 0, {box.active:,} never below"
+    first = f"of what activations read {known}, {box.unknown:,} unknown" + (
+        f" ({ways})" * bool(ways)
+    )
+    lines = [first, "outside the box the result may be another function"]
+    if box.semantics == "float32":
+        lines.insert(1, "for any evaluation in float32")
+    lines += [
+        f"no bounds for {printable(name)}: {printable(why)}"
+        for name, why in list(box.unbounded.items())[: None if look.verbose else 3]
+    ]
+    return [labelled(look, "" if i else "in the box", line) for i, line in enumerate(lines)]

@@ -13,6 +13,7 @@ from tests.nets import (
     CLIP,
     LEAKY,
     LINEAR,
+    MISH,
     RELU,
     RELU6,
     SIGMOID,
