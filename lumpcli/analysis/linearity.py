@@ -1,7 +1,7 @@
 """Features that are linear in what their layer reads, alone or together with an opposite one.
 
 A ReLU that is never negative, every feature of an identity layer; and the second of two features
-with opposite rows, since `f(-z) = f(z) - g z`: docs/theory.md section 6.
+with opposite rows, since `f(-z) = f(z) - g z`: docs/theory.md section 8.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Between which ends values lie, for every input: so some ReLUs are linear, or zero.
 
 No box is needed: what a ReLU returns is never negative, a sigmoid lies in [0, 1], and so on:
-docs/theory.md section 6. Ends are float64, rounded outwards, and the errors of sums are added.
+docs/theory.md section 2. Ends are float64, rounded outwards, and the errors of sums are added.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A candidate j has `x[j] = ratio * x[partner] + slope * z[j]` with `z[j] = row . source + bias`: a
 ReLU that is never negative, a feature of an identity layer, or the opposite of its partner, since
-`f(-z) = f(z) - g z` (docs/theory.md section 6). When it goes, its partner takes over what it was,
+`f(-z) = f(z) - g z` (docs/theory.md section 8). When it goes, its partner takes over what it was,
 and what is left, the z's, are linear: they are made of other features, or of new ones (*units*).
 """
 

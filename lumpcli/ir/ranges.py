@@ -1,6 +1,6 @@
 """What values elementwise functions return: intervals with exact ends, and where ReLUs are linear.
 
-docs/theory.md section 6.
+docs/theory.md section 2.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A layer's candidates (`analysis.candidates`) leave linear functions of what the layer reads. Those
 are made of other candidates that stay, where rows depend on one another; of units that pass on the
 source's features; or of units that compute what the only reader makes of them. The way that saves
-most is taken: docs/theory.md section 6.
+most is taken: docs/theory.md section 8.
 """
 
 from __future__ import annotations
