@@ -46,21 +46,24 @@ def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> L
             read[layer.name][:] = True
         reading = np.zeros(layer.width, bool)
         reading[quotient.keep(layer)] = True
-        reading &= live
+        phase = values[layer.name].phase
+        signed = carried[layer.name] & (phase != 0) if phase is not None else False
+        reading &= live | signed  # what is constant by its sign alone has to keep that
         if layer.is_dense:
             for source, used in _dense_reads(layer, reading, values).items():
                 read[source] |= used
+            for term in layer.terms:  # columns that stay read zeros, too, which have to stay zeros
+                needed[term.source] |= term.frozen and bool(reading.any())
         else:
             # also where reads cancel: a kept feature computes both
             for term in layer.terms:
                 needed[term.source] |= term.reaches(reading, net[term.source].width)
         if not layer.is_dense:
-            # a constant may be one only because what varies in its operands cancels
+            # a constant may be one only because what varies in its operands cancels, or by its sign
             fixed = carried[layer.name] & (values[layer.name].class_of == CONSTANT)
             fixed[np.setdiff1d(np.arange(layer.width), quotient.keep(layer))] = False
             for term in layer.terms:
-                varies = values[term.source].class_of != CONSTANT
-                needed[term.source] |= term.reaches(fixed, len(varies)) & varies
+                needed[term.source] |= term.reaches(fixed, net[term.source].width)
         for source, used in _offsets_read(layer, live, carried[layer.name], quotient, values):
             kept = quotient.keep(net[source])
             carried[source][kept] |= used[kept]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lumpcli.analysis import liveness_of, values_of
-from lumpcli.ir import Net
+from lumpcli.ir import Activation, Net
 from tests.nets import LINEAR, RELU, TANH, dense, each, join, moved, net, source, times
 
 X = source("x", 2)
@@ -136,6 +136,20 @@ def test_one_source_read_twice_is_folded_as_one():
         dense("y", ["h", "h"], [[[1, 2]], [[-1, 2]]], act=LINEAR),
     )
     assert alive(made)["h"] == [1]
+
+
+def test_what_is_constant_by_its_sign_keeps_what_it_reads():
+    """g[0] = relu(1/2 - f[0]) is 0 since f[0] is at least 1; h[0] carries 1 behind padding."""
+    made = net(
+        X,
+        dense("f", "x", [[1, 0], [0, 1]], act=Activation("Clip", (1.0, 2.0))),
+        dense("g", "f", [[-1, 0], [0, 1]], [0.5, 1]),
+        each("h", 2, "g", bias=[1, 0]),
+        dense("y", "h", [[1, 1]], act=LINEAR, term={"padded": True, "image": "8"}),
+    )
+    assert values_of(made)["g"].phase.tolist() == [-1, 1]
+    assert alive(made)["f"] == [0, 1]
+    assert 0 in alive(made, "needed")["g"]
 
 
 @pytest.mark.parametrize("rows", [1, 17, 40, 300])
