@@ -9,6 +9,7 @@ from lumpcli.analysis.linearity import by_size, candidates, combination, gain, i
 from lumpcli.analysis.liveness import Liveness, liveness_of
 from lumpcli.analysis.products import Factor, SumOfProducts, factor_of, sums_of_products
 from lumpcli.analysis.rounding import loosen
+from lumpcli.analysis.rows import Rows
 from lumpcli.analysis.values import Sweep, values_of
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Grants",
     "LayerValues",
     "Liveness",
+    "Rows",
     "SumOfProducts",
     "Sweep",
     "Values",

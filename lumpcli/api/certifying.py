@@ -6,12 +6,16 @@ Nothing here is trusted: what is forgotten or wrong is refused by `certify`, whi
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
-from lumpcli.analysis import CONSTANT, Sweep
+import numpy as np
+
+from lumpcli.analysis import CONSTANT, LayerValues, Rows, Sweep
 from lumpcli.errors import UsageError
-from lumpcli.ir import Layer, LayerCut, Net
+from lumpcli.ir import EVERYTHING, Layer, LayerCut, Net, value_range
 from lumpcli.pipeline import Plan
 from lumpcli.results import SCHEMA_VERSION, Level
 
@@ -23,8 +27,10 @@ def certificate(
 ) -> dict[str, Any]:
     """The certificate of a plan; `files` are the hashes of the original and of the reduced model.
 
-    UsageError when a ratio has too many digits to be stated.
+    UsageError when a ratio has too many digits to be stated, or for what has no proof yet.
     """
+    if plan.linear:
+        raise UsageError("a certificate cannot state what the pass linear does: leave it out")
     net = plan.net
     rounds = [
         {
@@ -115,74 +121,61 @@ def _cut(cut: LayerCut, read: bool) -> dict[str, Any]:
 
 
 def _facts(net: Net, facts: Sweep) -> dict[str, dict[str, Any]]:
-    """The facts on layers with rows of weights, by layer; those on others follow from them.
+    """What is claimed of layers with rows of weights, by layer; facts on others follow.
 
-    A row that starts a class stands for itself; the others are said to be like it.
+    Rows are named that are constant, hand on what they read, or share a class with others.
     """
-    first: dict[Hashable, tuple[str, int]] = {}
+    dense = [layer for layer in net.layers if layer.is_dense]
+    members = Counter(label for d in dense for label in facts[d.name].class_of.tolist())
     found: dict[str, dict[str, Any]] = {}
-    for layer in net.layers:
-        if not layer.is_dense:
-            continue
+    for layer in dense:
         rows, own = facts.searches[layer.name].rows, facts[layer.name]
-        plain = all(t.taps == 1 and not t.padded and not t.via for t in layer.terms)
-        constant: list[int] = []
-        handed: list[int] = []
-        groups: dict[str, list[tuple[int, int]]] = {}
-        way = _way_of_reading(layer)
-        for i, label in enumerate(own.class_of.tolist()):
-            if rows.entries[i] == 0:
-                (constant if label == CONSTANT else handed).append(i)
-            elif plain and i in rows.single:
-                handed.append(i)
-            else:
-                of, like = first.setdefault((way, label), (layer.name, i))
-                if (of, like) != (layer.name, i):
-                    groups.setdefault(of, []).append((i, like))
         said: dict[str, Any] = {}
-        if constant:
-            values = _rationals(facts.offset(layer.name, i) for i in constant)
-            said["constant"] = {"features": constant, "values": values}
-        if handed:
-            said["handed_on"] = handed
-        if groups:
-            said["multiples"] = [_multiples(facts, layer, *group) for group in groups.items()]
+        stars = list(_stars(rows, own))
+        loose = {i for star in stars for i in star}
+        shared = np.array([members[label] > 1 for label in own.class_of.tolist()], bool)
+        phase = np.zeros(layer.width, np.int8) if own.phase is None else own.phase
+        told = {*np.flatnonzero(shared | (rows.entries == 0)).tolist(), *rows.single}
+        told |= {i for i in range(layer.width) if _bounded(facts, layer, i)}
+        for key, some in (
+            ("rows", told - loose - {*np.flatnonzero(phase).tolist()}),
+            ("active", np.flatnonzero(phase > 0).tolist()),
+            ("inactive", np.flatnonzero(phase < 0).tolist()),
+        ):
+            if some:
+                said[key] = sorted(some)
+        if stars:
+            said["within"] = [
+                {"features": star, "ratios": _rationals(_ratios(rows, own, star))} for star in stars
+            ]
         if said:
             found[layer.name] = {**_named(layer), **said}
     return found
 
 
+def _bounded(facts: Sweep, layer: Layer, feature: int) -> bool:
+    """Whether more is known of where a feature's class lies than its function says."""
+    label = int(facts[layer.name].class_of[feature])
+    any_ = value_range(layer.activation.key(feature), *EVERYTHING)
+    return label != CONSTANT and facts.ranges.interval(label) not in (any_, EVERYTHING)
+
+
+def _stars(rows: Rows, own: LayerValues) -> Iterator[list[int]]:
+    """The classes of a layer whose rows are multiples only within rounding."""
+    classes: dict[int, list[int]] = {}
+    for i, label in enumerate(own.class_of.tolist()):
+        if rows.entries[i]:
+            classes.setdefault(label, []).append(i)
+    yield from (some for some in classes.values() if len({int(rows.label[i]) for i in some}) > 1)
+
+
+def _ratios(rows: Rows, own: LayerValues, star: list[int]) -> Iterator[Fraction]:
+    """The ratios of rows to the first one; facts have those of values."""
+    first = star[0]
+    for i in star:
+        same = rows.lead[i] * rows.lead[first] > 0
+        yield abs(own.ratio[i] / own.ratio[first]) * (1 if same else -1)
+
+
 def _named(layer: Layer) -> dict[str, Any]:
     return {"layer": layer.name, "nodes": list(layer.nodes)}
-
-
-def _way_of_reading(layer: Layer) -> Hashable:
-    """Layers of which one row may be a multiple of the other's have this in common."""
-    kernels = {
-        (t.weight.shape[2:], t.padded, t.via, t.image if t.padded else "")
-        for t in layer.terms
-        if t.weight is not None
-    }
-    return layer.activation.name, *sorted(kernels), layer.name if len(kernels) > 1 else ""
-
-
-def _multiples(facts: Sweep, layer: Layer, of: str, pairs: list[tuple[int, int]]) -> dict[str, Any]:
-    own, other = facts[layer.name], facts[of]
-    ratios = [own.ratio[i] / other.ratio[j] for i, j in pairs]
-    offsets = [
-        facts.offset(layer.name, i) - ratio * facts.offset(of, j)
-        for (i, j), ratio in zip(pairs, ratios, strict=True)
-    ]
-    found: dict[str, Any] = {
-        "of": of,
-        "features": [i for i, _ in pairs],
-        "like": [j for _, j in pairs],
-    }
-    labels = facts.searches[layer.name].rows.label
-    if of == layer.name and (loose := [i for i, j in pairs if labels[i] != labels[j]]):
-        found["within"] = loose
-    if any(ratio != 1 for ratio in ratios):
-        found["ratios"] = _rationals(ratios)
-    if any(offsets):
-        found["offsets"] = _rationals(offsets)
-    return found

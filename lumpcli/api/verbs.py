@@ -31,6 +31,7 @@ from lumpcli.measures import (
     rounding_bounds,
     why_unchanged,
 )
+from lumpcli.passes import PASSES
 from lumpcli.pipeline import Plan
 from lumpcli.proofs import Refused
 from lumpcli.results import BoxFacts, Change, Level, Proof, Result, Stats, Verdict
@@ -143,11 +144,12 @@ def reduce(
     host = load(source, freeze_initializers=freeze_initializers)
     if target is not None and output is not None:
         check_data_place(host, output, target)
-    net, on_box = chosen(host.net, only, exclude), None
+net, on_box = chosen(host.net, only, exclude), None
     if granted is not None:
         box, phases = bounds_on(host, granted, workers)
         net, on_box = bounded(host, net, box, phases), facts_in(box, phases)
-    done, exported = plan_export(host, net, Grants(level), passes, jobs=workers)
+    proved = passes if passes is not None or certificate is None else tuple(PASSES)
+    done, exported = plan_export(host, net, Grants(level), proved, jobs=workers)
     loose = None
     if level == "exact" and passes is None and done.values.would_change(loosen, workers):
         loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers)

@@ -15,20 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from lumpcli.certify.document import ROUNDS, Claims, read
-from lumpcli.certify.facts import Sweep
+from lumpcli.certify.document import cut_of, read
+from lumpcli.certify.facts import facts_of
 from lumpcli.certify.models import compare, hashes
 from lumpcli.errors import InputError, InternalError
-from lumpcli.ir import (
-    Array,
-    Layer,
-    Net,
-    Quotient,
-    Rounding,
-    apply,
-    apply_layer,
-    difference,
-)
+from lumpcli.ir import Net, Quotient, Rounding, apply, apply_layer, difference
 from lumpcli.loader import Host, load
 from lumpcli.proofs import (
     Book,
@@ -87,36 +78,34 @@ def check(a: Pathlike, b: Pathlike, certificate: Pathlike) -> Proved:
 def _load(path: Pathlike, freeze: bool) -> Host:
     """A model, whoever made it: what the loader stumbles over cannot be read."""
     try:
-        return load(path, freeze_initializers=freeze, whole=True)
+        return load(path, freeze_initializers=freeze)
     except _CONTRADICTIONS as error:
         raise InputError(f"{os.fspath(path)} cannot be understood: {error}") from error
 
 
 def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
     net, taken, count = a.net, Taken(), 0
-    if len(said["rounds"]) > ROUNDS:
-        raise Refused("", "", f"rows take over others in more than {ROUNDS} rounds")
     for turn in said["rounds"]:
-        book, facts = Sweep(net, _by_layer(net, turn["layers"])).all()
+        book, facts = facts_of(net, _by_layer(net, turn["layers"]), "exact")
         count += facts
         sides: dict[str, int] = {}
         for merge in turn["merges"]:
             name, side = merge["product"], merge["side"]
-            if sides.setdefault(name, side) != side or len(merge["ratios"]) != len(merge["others"]):
+            if sides.setdefault(name, side) != side:
                 raise Refused(name, name, "both factors are merged at once")
             ratios = [Fraction(r) for r in merge["ratios"]]
             layer, rows = take(book, net, name, side, [merge["place"], *merge["others"]], ratios)
             record(taken, layer, rows, ratios)
         net = apply(a.net, Quotient({}, merges=merges(taken)))[0]
     claims = _by_layer(net, said["layers"])
-    book, facts = Sweep(net, claims, said["level"]).all()
-    cuts = {name: claim.cut(net[name].width) for name, claim in claims.items()}
-    quotient = Quotient({n: c for n, c in cuts.items() if c is not None}, merges=merges(taken))
-    for name, cut in quotient.cuts.items():
+    book, facts = facts_of(net, claims, said["level"])
+    cuts = {n: cut_of(n, c["cut"], net[n].width) for n, c in claims.items() if "cut" in c}
+    for name, cut in cuts.items():
         check_numbers(book, name, cut)
-    fixed = {name for name, claim in claims.items() if claim.said.get("bias_fixed")}
-    expected, tally, near = _replay(book, a.net, net, b.net, quotient, fixed)
-    compare(a, b, expected)
+    fixed = {name for name, claim in claims.items() if claim.get("bias_fixed")}
+    quotient = Quotient(cuts, merges=merges(taken))
+    tally, near = _replay(book, a.net, net, b.net, quotient, fixed)
+    compare(a, b)
     if tally.overflow or tally.impossible:
         name = min(tally.overflow, default="")
         raise Refused(name, name, "a folded weight does not fit its type")
@@ -124,7 +113,7 @@ def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
         raise Refused("", "", f"{tally.rounded} of {tally.folded} folded weights are rounded")
     if said["level"] == "strict" and (tally.rounded or near):
         raise Refused("", "", "at level strict nothing may be rounded")
-    gone = [net[name].width - len(cut.keep) for name, cut in quotient.cuts.items()]
+    gone = [net[name].width - len(cut.keep) for name, cut in cuts.items()]
     return Proved(
         said["level"],
         said["freeze_initializers"],
@@ -137,64 +126,49 @@ def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
     )
 
 
-def _by_layer(net: Net, said: Sequence[dict[str, Any]]) -> dict[str, Claims]:
-    found: dict[str, Claims] = {}
-    names = {layer.name for layer in net.layers}
-    for claim in said:
-        name = claim["layer"]
-        if name in found or name not in names:
-            raise Refused(name, name, "it is claimed of twice, or there is no such layer")
-        found[name] = Claims(name, claim)
+def _by_layer(net: Net, said: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    found = {claim["layer"]: claim for claim in said}
+    strange = found.keys() - {layer.name for layer in net.layers}
+    if strange or len(found) < len(said):
+        told = "it is claimed of twice, or there is no such layer"
+        raise Refused("", min(strange, default=""), told)
     return found
 
 
 def _replay(
     book: Book, stored: Net, net: Net, reduced: Net, quotient: Quotient, fixed: set[str]
-) -> tuple[Net, Rounding, set[tuple[str, int]]]:
+) -> tuple[Rounding, set[tuple[str, int]]]:
     """Refused unless a net is the reduction of another by a quotient, and no output changes.
 
-    `net` is the `stored` one after merges. Returns the reduced net, how many numbers were rounded,
-    and the features whose irrational offsets were taken to float64.
+    `net` is the `stored` one after merges. Returns how many numbers were rounded, and the features
+    whose irrational offsets were taken to float64.
     """
     needed = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
-    whole = {output.layer for output in net.outputs}
     tally, near = Rounding(), set[tuple[str, int]]()
-    made: list[Layer] = []
-    if net.outputs != reduced.outputs or len(net.layers) != len(reduced.layers):
+    if net.outputs != reduced.outputs or [*needed] != [layer.name for layer in reduced.layers]:
         raise Refused("", "", "the models have other outputs or layers")
-    peers = {layer.name: layer for layer in reduced.layers}
+    whole = {output.layer for output in net.outputs}
     for layer in reversed(net.layers):
-        name, live = layer.name, needed[layer.name]
-        keep = quotient.keep(layer)
-        if layer.pinned is not None or name in whole:
-            live[:] = True
+        name, live, keep = layer.name, needed[layer.name], quotient.keep(layer)
+        live |= layer.pinned is not None or name in whole
         if not np.isin(np.flatnonzero(live), keep).all():
             raise Refused(name, name, "a feature is cut that is needed")
-        if name not in peers:
-            raise Refused(name, name, "the reduced model has no such layer")
         origin = stored[name]
         origin = replace(origin, bias_fixed=origin.bias_fixed or name in fixed)
-        one = Rounding()
-        smaller = apply_layer(replace(quotient, needed={name: live}), origin, one)
-        tally += one
-        made.append(smaller)
-        part = difference(smaller, peers[name])
+        smaller = apply_layer(replace(quotient, needed={name: live}), origin, tally)
+        part = difference(smaller, reduced[name])
         if part is not None:
             raise Refused(name, name, f"it is not the reduced layer: {part}")
         rows = np.flatnonzero(live)
         for number, (term, new) in enumerate(zip(layer.terms, smaller.terms, strict=True)):
-            cut = quotient.cuts.get(term.source)
+            cut, source = quotient.cuts.get(term.source), quotient.keep(net[term.source])
             if term.diagonal:
-                if term.select is None and not _same(keep, quotient.keep(net[term.source])):
+                if term.select is None and not np.array_equal(keep, source):
                     raise Refused(name, term.source, "features read one by one are cut apart")
                 needed[term.source] |= reached(book, layer, number, live)
                 continue
             if cut is not None:
-                check_lost(book, layer, term, cut, rows, near)
-            read_ = used(term, new, cut, rows, np.searchsorted(keep, rows))
-            needed[term.source][quotient.keep(net[term.source])[read_]] = True
-    return replace(net, layers=tuple(reversed(made))), tally, near
-
-
-def _same(a: Array, b: Array) -> bool:
-    return bool(np.array_equal(a, b))
+                check_lost(book, layer, number, cut, rows, near)
+            some = used(layer, number, new, cut, rows, np.searchsorted(keep, rows))
+            needed[term.source][source[some]] = True
+    return tally, near

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -13,69 +13,15 @@ from typing import Any
 import numpy as np
 
 from lumpcli.errors import InputError
-from lumpcli.ir import Array, LayerCut
+from lumpcli.ir import LayerCut
 from lumpcli.proofs import Refused
 
 LARGEST = 1 << 24  # bytes
-ROUNDS = 16  # of rows that take over others
 DEEPEST = 16  # lists and objects within one another
+SCHEMA = Path(__file__).with_name("certificate.schema.json")
 _LONGEST_INTEGER = 15  # digits of a JSON number
 _TOKENS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
-SCHEMA = Path(__file__).with_name("certificate.schema.json")
-
-
-@dataclass(frozen=True)
-class Claims:
-    """What a certificate says of one layer, as lists side by side in JSON types."""
-
-    layer: str
-    said: dict[str, Any]
-
-    def numbers(self, key: str, of: dict[str, Any], count: int, default: str) -> list[Fraction]:
-        """A list of rationals, which may be left out where all are the default."""
-        told = of.get(key)
-        if told is None:
-            return [Fraction(default)] * count
-        if len(told) != count:
-            raise Refused(self.layer, self.layer, f"{key} are {len(told)} where {count} are needed")
-        try:
-            return [Fraction(text) for text in told]
-        except ZeroDivisionError:
-            raise Refused(self.layer, self.layer, f"one of the {key} is divided by 0") from None
-
-    def features(self, key: str, of: dict[str, Any], width: int, low: int = 0) -> list[int]:
-        """A list of features of a layer of that width."""
-        found: list[int] = of[key]
-        if found and not (low <= min(found) and max(found) < width):
-            raise Refused(self.layer, self.layer, f"{key} name a feature that is none")
-        return found
-
-    def cut(self, width: int) -> LayerCut | None:
-        """The cut of a layer of that width; Refused unless carriers are kept."""
-        said = self.said.get("cut")
-        if said is None:
-            return None
-        keep = self.features("keep", said, width)
-        moved = self.features("features", said, width)
-        carriers = self.features("carriers", said, width, low=-1)
-        ratios = self.numbers("ratios", said, len(moved), "1")
-        offsets = self.numbers("offsets", said, len(moved), "0")
-        if sorted(set(keep)) != keep or not keep or sorted(set(moved)) != moved:
-            raise Refused(self.layer, self.layer, "features of the cut are not in rising order")
-        if len(carriers) != len(moved):
-            raise Refused(self.layer, self.layer, "carriers are not as many as features")
-        carrier = np.arange(width)
-        ratio, offset = [Fraction(1)] * width, [Fraction(0)] * width
-        for i, k, r, o in zip(moved, carriers, ratios, offsets, strict=True):
-            carrier[i], ratio[i], offset[i] = k, r if k >= 0 else Fraction(0), o
-            if k == i and r != 1:
-                raise Refused(self.layer, self.layer, f"feature {i} is another multiple of itself")
-        used = carrier[carrier >= 0]
-        if not np.isin(used, keep).all():
-            raise Refused(self.layer, self.layer, "a carrier is not kept")
-        near = frozenset(self.features("irrational", said, width))
-        kept: Array = np.array(keep, np.int64)
-        return LayerCut(kept, carrier, tuple(ratio), tuple(offset), (), irrational=near)
+_TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -85,12 +31,12 @@ def read(path: Path) -> dict[str, Any]:
             content = file.read(LARGEST + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    if len(content) > LARGEST:
-        raise InputError(f"{path} is no certificate: it is larger than {LARGEST} bytes")
     try:
+        if len(content) > LARGEST:
+            raise ValueError(f"it is larger than {LARGEST} bytes")
         text = content.decode("utf-8")
         _require_shallow(text)
-        found = json.loads(
+        found: dict[str, Any] = json.loads(
             text,
             parse_int=_integer,
             parse_float=_refuse,
@@ -100,7 +46,6 @@ def read(path: Path) -> dict[str, Any]:
         _check(found, _schema(), "$")
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no certificate: {error}") from None
-    assert isinstance(found, dict)
     return found
 
 
@@ -135,42 +80,47 @@ def _schema() -> dict[str, Any]:
     return found
 
 
-_TYPES: dict[str, Any] = {
-    "object": dict,
-    "array": list,
-    "string": str,
-    "integer": int,
-    "boolean": bool,
-}
-
-
 def _check(value: Any, schema: dict[str, Any], where: str) -> None:
     """ValueError unless a value follows the schema: the few keywords that ours uses."""
     if "$ref" in schema:
         schema = _schema()["$defs"][schema["$ref"].rpartition("/")[2]]
-    kind: str = schema["type"]
-    if type(value) is not _TYPES[kind]:
-        raise ValueError(f"{where} is not of type {kind}")
+        return _check(value, schema, where)
+    if type(value) is not _TYPES[schema["type"]]:
+        raise ValueError(f"{where} is not of type {schema['type']}")
     if value not in schema.get("enum", [value]):
         raise ValueError(f"{where} is not one of {schema['enum']}")
-    if kind == "integer" and value < schema.get("minimum", value):
+    if isinstance(value, int) and value < schema.get("minimum", value):
         raise ValueError(f"{where} is too small")
-    if kind == "string" and "pattern" in schema and not re.search(schema["pattern"], value):
+    if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
         raise ValueError(f"{where} is not of the form {schema['pattern']}")
-    if kind == "array":
-        inner = schema["items"]
-        inner = _schema()["$defs"].get(inner.get("$ref", "").rpartition("/")[2], inner)
-        if inner["type"] == "integer" and set(map(type, value)) <= {int}:
-            value = [min(value)] if value and "enum" not in inner else value  # there may be many
-        for place, item in enumerate(value):
-            _check(item, schema["items"], f"{where}[{place}]")
-    if kind == "object":
-        known = schema.get("properties", {})
+    if isinstance(value, list):
+        if len(value) > schema.get("maxItems", len(value)):
+            raise ValueError(f"{where} has too many entries")
+        # of many integers the smallest will do
+        for item in [min(value)] if value and set(map(type, value)) == {int} else value:
+            _check(item, schema["items"], f"{where}[]")
+    if isinstance(value, dict):
         missing = set(schema.get("required", ())) - value.keys()
         if missing:
             raise ValueError(f"{where} lacks {min(missing)!r}")
         for name, item in value.items():
-            inner = known.get(name, schema["additionalProperties"])
+            inner = schema.get("properties", {}).get(name, schema["additionalProperties"])
             if not inner:
                 raise ValueError(f"{where} has the unknown key {name[:40]!r}")
             _check(item, inner, f"{where}.{name[:40]}")
+    return None
+
+
+def cut_of(layer: str, said: Mapping[str, Any], width: int) -> LayerCut:
+    """The cut that is said of a layer of that width; Refused unless carriers are kept."""
+    keep, moved = np.array(said["keep"], np.int64), said["features"]
+    ratios = [Fraction(text) for text in said.get("ratios", ["1"] * len(moved))]
+    offsets = [Fraction(text) for text in said.get("offsets", ["0"] * len(moved))]
+    carrier, ratio, offset = np.arange(width), [Fraction(1)] * width, [Fraction(0)] * width
+    for i, k, r, o in zip(moved, said["carriers"], ratios, offsets, strict=True):
+        carrier[i], ratio[i], offset[i] = k, r if k >= 0 else Fraction(0), o
+    rising = 0 < len(keep) <= keep[-1] + 1 <= width and bool((np.diff(keep) > 0).all())
+    if not rising or not np.isin(carrier, [-1, *keep]).all():
+        raise Refused(layer, layer, "what it keeps is not in rising order, or not its carriers")
+    near = frozenset(said["irrational"])
+    return LayerCut(keep, carrier, tuple(ratio), tuple(offset), (), irrational=near)

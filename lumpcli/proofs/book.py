@@ -1,19 +1,31 @@
 """What is proved of the features of a net: `x = ratio * V[class] + offset`, for every input.
 
 A class is a function of the inputs. It has one definition, a key: two features are in one class
-only when their keys are equal, or when a rule shows that their rows are multiples.
+only when their keys are equal.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import gcd, lcm
 
 import numpy as np
 
 from lumpcli.errors import LumpError
-from lumpcli.ir import ZERO, Array, Layer, Shift, Symmetry
+from lumpcli.ir import (
+    EVERYTHING,
+    ZERO,
+    Activation,
+    Array,
+    Interval,
+    Shift,
+    Symmetry,
+    sum_range,
+    value_range,
+)
 
 ONE = Fraction(1)
 CONSTANT = -1  # the class of features whose value is their offset
@@ -26,6 +38,7 @@ _JUMPS = (
     *("Sign", "Floor", "Ceil", "Round", "ThresholdedRelu", "Shrink"),
     *("QuantizeLinear", "Quant", "BipolarQuant", "Cast"),
 )
+_FEW = 8  # entries
 
 
 class Refused(LumpError):
@@ -56,63 +69,131 @@ class Facts:
         return Facts(labels, tuple(f[1] for f in facts), tuple(f[2] for f in facts))
 
 
+@dataclass(frozen=True)
+class Row:
+    """`scale * sum of whole[k] * V[labels[k]] + bias`: rising labels, and integers, none of them 0.
+
+    They have no common factor, and the first is positive: so equal functions look the same.
+    """
+
+    labels: Array
+    whole: Array
+    scale: Fraction
+    bias: Shift
+
+    @staticmethod
+    def of(weights: Mapping[int, Fraction], bias: Shift) -> Row:
+        """A row from its weight on each class, zeros allowed."""
+        entries = sorted((label, weight) for label, weight in weights.items() if weight)
+        if not entries:
+            return Row(np.zeros(0, np.int64), np.zeros(0, np.int64), ONE, bias)
+        common = lcm(*(weight.denominator for _, weight in entries))
+        whole = [weight.numerator * (common // weight.denominator) for _, weight in entries]
+        factor = gcd(*whole) * (1 if whole[0] > 0 else -1)
+        labels = np.array([label for label, _ in entries], np.int64)
+        one = np.array([number // factor for number in whole], object)
+        return Row(labels, one, Fraction(factor, common), bias)
+
+    def times(self, factor: Fraction) -> Row:
+        """A multiple of the row."""
+        bias = self.bias * factor
+        if not factor:
+            return Row.of({}, bias)
+        return Row(self.labels, self.whole, self.scale * factor, bias)
+
+    @property
+    def shape(self) -> Hashable:
+        """The row but for scale and bias. It may be long: its hash, which nobody can forge."""
+        try:
+            whole = self.whole.astype(np.int64).tobytes()
+        except OverflowError:
+            whole = repr(self.whole.tolist()).encode()
+        hashes = [hashlib.sha256(part).digest() for part in (self.labels.tobytes(), whole)]
+        return len(whole), *hashes
+
+
 @dataclass
 class Book:
     """The facts so far, by layer, and the classes they use.
 
     `known` are irrational constants to float64: they stand for the constants where those are
-    stored, and never prove that two are equal.
+    stored, and never prove that two are equal. A class lies within its `ranges`.
     """
 
     facts: dict[str, Facts] = field(default_factory=dict)
     known: dict[int, float] = field(default_factory=dict)
     numbers: dict[Hashable, int] = field(default_factory=dict)
+    ranges: dict[int, Interval] = field(default_factory=lambda: {INSIDE: (Fraction(0), ONE)})
+    anchors: dict[int, Shift] = field(default_factory=dict)  # the biases of linear classes
     classes: int = 0
 
-    def fresh(self, count: int = 1) -> int:
-        """A class like no other; of several, all neighbours, the first."""
-        self.classes += count
-        return self.classes - count
+    def fresh(self, within: Interval = EVERYTHING) -> int:
+        """A class like no other."""
+        if within != EVERYTHING:
+            self.ranges[self.classes] = within
+        self.classes += 1
+        return self.classes - 1
 
-    def number(self, key: Hashable) -> int:
+    def number(self, key: Hashable, within: Interval = EVERYTHING) -> int:
         """The class with that definition."""
         if key not in self.numbers:
-            self.numbers[key] = self.fresh()
+            self.numbers[key] = self.fresh(within)
         return self.numbers[key]
 
-    def constant(self, layer: Layer, feature: int, z: Shift) -> Fact:
-        """The fact on `activation(z)`."""
-        key = layer.activation.key(feature)
-        if key[0] == "Identity":
+    def range(self, label: int) -> Interval:
+        """Where the values of a class lie."""
+        return self.ranges.get(label, EVERYTHING)
+
+    def interval(self, row: Row) -> Interval:
+        """Where a row lies."""
+        total, begin = sum_range([]), 0
+        while begin < len(row.labels) and total != EVERYTHING:  # a few entries tell, most often
+            some = slice(begin, 4 * begin + _FEW)
+            ranges = map(self.range, row.labels[some].tolist())
+            total = sum_range([(ONE, total), *zip(row.whole[some].tolist(), ranges, strict=True)])
+            begin = some.stop
+        parts = ((weight, self.range(label)) for label, weight in row.bias.parts)
+        return sum_range([(row.scale, total), *parts], row.bias.rational)
+
+    def define(self, function: Activation, row: Row, anchored: bool = False) -> Fact:
+        """The fact on `function(row)`, everything read at one position.
+
+        `anchored`: a linear class has the bias of the first row in it, and no other class has it.
+        """
+        if not len(row.labels):
+            return self._constant(function, row.bias)
+        if function.is_identity and len(row.labels) == 1 and not anchored:
+            return int(row.labels[0]), row.scale, row.bias
+        # the class has a row of about 1, so that ratios are powers of two if weights are
+        scale = row.scale * (1 << int(abs(row.whole).max()).bit_length())
+        lead, symmetry = function.symmetry.normaliser(scale), function.symmetry
+        one = row.times(1 / lead)
+        key = ("row", row.shape, scale / lead, function.name, function.attributes, anchored)
+        if not function.is_identity:
+            within = value_range(function.key(0), *self.interval(one))
+            return self.number((*key, one.bias), within), symmetry.value_ratio(lead), ZERO
+        if key not in self.numbers:
+            anchor = one.bias if anchored else ZERO
+            within = self.interval(replace(one, bias=anchor))
+            self.anchors[self.number(key, within)] = anchor
+        label = self.number(key)
+        return label, lead, row.bias - self.anchors[label] * lead
+
+    def _constant(self, function: Activation, z: Shift) -> Fact:
+        if function.is_identity:
             return CONSTANT, Fraction(0), z
         sign = lead = ONE
-        if layer.symmetry in (Symmetry.ODD, Symmetry.EVEN) and z.near(self.known) < 0:
-            z, sign = z * -ONE, layer.symmetry.value_ratio(-ONE)
-        near = layer.activation.at(feature, z.near(self.known))
+        if function.symmetry in (Symmetry.ODD, Symmetry.EVEN) and z.near(self.known) < 0:
+            z, sign = z * -ONE, function.symmetry.value_ratio(-ONE)
+        near = function.at(0, z.near(self.known))
         if isinstance(near, Fraction) and not z.parts:
             return CONSTANT, Fraction(0), Shift(near * sign)
-        jumps = bool(z.parts) and key[0] in _JUMPS
-        if z.parts and layer.symmetry is Symmetry.HOMOGENEOUS and not jumps:
+        jumps = bool(z.parts) and function.name in _JUMPS
+        if z.parts and function.symmetry is Symmetry.HOMOGENEOUS and not jumps:
             lead = abs(z.parts[0][1])
-        label = self.number(("constant", key, z * (1 / lead)))
+        key = ("constant", function.name, function.attributes, z * (1 / lead))
+        label = self.number(key, value_range(function.key(0), *EVERYTHING))
         if near is None or jumps:
             return label, sign, ZERO
         self.known[label] = float(near) / float(lead)
         return CONSTANT, Fraction(0), Shift(Fraction(0), ((label, sign * lead),))
-
-    def combination(
-        self, layer: Layer, feature: int, row: dict[int, Fraction], bias: Shift
-    ) -> Fact:
-        """The fact on `activation(row . classes + bias)`, everything read at one position."""
-        entries = sorted((label, weight) for label, weight in row.items() if weight)
-        if not entries:
-            return self.constant(layer, feature, bias)
-        linear = layer.activation.key(feature)[0] == "Identity"
-        if linear and len(entries) == 1:
-            return *entries[0], bias
-        symmetry = layer.symmetry
-        lead = symmetry.normaliser(entries[0][1])
-        shape = ("row", tuple((c, w / lead) for c, w in entries), layer.activation.key(feature))
-        if linear:
-            return self.number(shape), lead, bias
-        return self.number((*shape, bias * (1 / lead))), symmetry.value_ratio(lead), ZERO

@@ -7,15 +7,17 @@ reduced net: what it read of `x[j] - ratio * x[carrier] - offset` must be zero, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
 
-from lumpcli.ir import ZERO, Array, Join, Layer, LayerCut, Symmetry, Term, fold
-from lumpcli.proofs.book import CONSTANT, INSIDE, Book, Refused
+from lumpcli.ir import ZERO, Array, Join, Layer, LayerCut, Shift, Symmetry, Term
+from lumpcli.proofs.book import CONSTANT, Book, Refused
+from lumpcli.proofs.reading import Form, add, read
+from lumpcli.proofs.rows import Columns
 
 _BLOCK = 1 << 20  # entries at a time
-_Key = tuple[int, int]  # class (or -1: the bias), tap (-1: at all of them alike)
 
 
 def check_numbers(book: Book, layer: str, cut: LayerCut) -> None:
@@ -26,7 +28,7 @@ def check_numbers(book: Book, layer: str, cut: LayerCut) -> None:
     facts = book.facts[layer]
     for j, k in enumerate(cut.carrier.tolist()):
         ratio, added = cut.ratio[j], cut.offset[j]
-        if k == j and not added:
+        if k == j and ratio == 1 and not added:
             continue
         label, own, offset = facts[j]
         apart = offset.near(book.known)
@@ -40,96 +42,68 @@ def check_numbers(book: Book, layer: str, cut: LayerCut) -> None:
             raise Refused(layer, layer, f"feature {j} has another offset")
 
 
-def lost(
-    book: Book, term: Term, cut: LayerCut, rounded: set[tuple[str, int]]
-) -> dict[_Key, list[tuple[int, Fraction]]]:
-    """What a term no longer reads, by class and tap: stored columns and coefficients.
+def check_lost(
+    book: Book, layer: Layer, number: int, cut: LayerCut, rows: Array, near: set[tuple[str, int]]
+) -> None:
+    """Refused unless what the given rows no longer read of a source is zero, for every input.
 
-    Adds to `rounded` the features whose irrational offset is taken to float64.
+    Adds to `near` the features whose irrational offset is taken to float64.
     """
-    facts, taps = book.facts[term.source], range(term.taps)
-    found: dict[_Key, list[tuple[int, Fraction]]] = {}
+    columns = Columns.of(layer, _lost(book, layer.terms[number], number, cut, near))
+    if columns.reached(rows).any():
+        told = "what its rows read of features that are cut is not what takes their place"
+        raise Refused(layer.name, layer.terms[number].source, told)
 
-    def add(label: int, feature: int, weight: Fraction, everywhere: bool) -> None:
-        for tap in taps:
-            key = (label, -1 if everywhere else tap)
-            found.setdefault(key, []).append((feature * term.taps + tap, weight))
 
-    kept = np.isin(np.arange(len(cut.carrier)), cut.keep)
-    for j, (carrier, ratio, added) in enumerate(
+def _lost(
+    book: Book, term: Term, number: int, cut: LayerCut, near: set[tuple[str, int]]
+) -> Iterator[tuple[int, int, Form]]:
+    """What stored columns of a term multiply that the reduced net does not."""
+    facts, kept = book.facts[term.source], np.isin(np.arange(len(cut.carrier)), cut.keep)
+    for j, (k, ratio, added) in enumerate(
         zip(cut.carrier.tolist(), cut.ratio, cut.offset, strict=True)
     ):
         if term.frozen:  # its columns stay as they are
-            carrier, ratio = (j if kept[j] else -1), Fraction(1)
-        if carrier == j and ratio == 1 and not added:
+            k, ratio = (j if kept[j] else -1), Fraction(1)
+        if k == j and ratio == 1 and not added:
             continue
         label, own, offset = facts[j]
-        row = {} if label == CONSTANT else {label: own}
-        if carrier >= 0:
-            other, weight, shift = facts[carrier]
-            offset = offset - shift * ratio
-            if other != CONSTANT:
-                row[other] = row.get(other, Fraction(0)) - weight * ratio
-        in_bias = Fraction(0) if term.padded else added
-        near = j in cut.irrational and bool(offset.parts)
-        if near and offset.near(book.known) == in_bias:
-            rounded.add((term.source, j))
-            offset, in_bias = ZERO, Fraction(0)
-        for label, weight in row.items():
-            if weight:
-                add(label, j, weight, False)
-        for label, weight in offset.parts:
-            add(label, j, weight, not term.padded)
-        if term.padded:
-            if offset.rational:
-                add(INSIDE, j, offset.rational, False)
-            if added:
-                add(-1, j, added, True)
-        elif offset.rational != in_bias:
-            add(-1, j, offset.rational - in_bias, True)
-    return found
+        other, weight, shift = facts[k] if k >= 0 else (CONSTANT, Fraction(0), ZERO)
+        offset = offset - shift * ratio
+        inside = Fraction(0) if term.padded else added
+        near_ = j in cut.irrational and bool(offset.parts)
+        if near_ and offset.near(book.known) == inside:
+            near.add((term.source, j))
+            offset = Shift(inside)
+        for tap in range(term.taps):
+            form = read(book, term, (label, own, offset), tap)
+            form = add(form, read(book, term, (other, weight, ZERO), tap), -ratio)
+            yield number, j * term.taps + tap, add(form, ({}, Shift(added)), Fraction(-1))
 
 
-def check_lost(
-    book: Book, layer: Layer, term: Term, cut: LayerCut, rows: Array, rounded: set[tuple[str, int]]
-) -> None:
-    """Refused unless what the given rows no longer read is zero, for every input."""
-    missing = lost(book, term, cut, rounded)
-    if not missing or not len(rows):
-        return
-    members = [member for group in missing.values() for member in group]
-    starts = np.cumsum([0, *(len(group) for group in missing.values())])[:-1]
-    columns = np.array([column for column, _ in members], np.int64)
-    step = max(1, _BLOCK // len(columns))
-    for first in range(0, len(rows), step):
-        block = term.entries(rows[first : first + step], columns).astype(np.float64)
-        finite = np.isfinite(block).all()
-        if not finite or fold(block, [weight for _, weight in members], starts).mantissa.any():
-            told = "what its rows read of features that are cut is not what takes their place"
-            raise Refused(layer.name, term.source, told)
-
-
-def used(term: Term, reduced: Term, cut: LayerCut | None, rows: Array, places: Array) -> Array:
+def used(
+    layer: Layer, number: int, reduced: Term, cut: LayerCut | None, rows: Array, at: Array
+) -> Array:
     """The kept features of a source that some rows read after the cut (kept,) bool.
 
-    `rows` of the layer are at `places` of the reduced one. What folds to zero is not read; what is
+    `rows` of the layer are `at` places of the reduced one. What folds to zero is not read; what is
     only rounded to zero is.
     """
-    found = np.zeros(reduced.by_tap.shape[1], bool)
+    term, found = layer.terms[number], np.zeros(reduced.by_tap.shape[1], bool)
     step = max(1, _BLOCK // max(reduced.flat.shape[1], 1))
-    for first in range(0, len(places), step):
-        found |= (reduced.by_tap[places[first : first + step]] != 0).any(axis=(0, 2))
+    for first in range(0, len(at), step):
+        found |= (reduced.by_tap[at[first : first + step]] != 0).any(axis=(0, 2))
     if cut is None or term.frozen:
         return found
-    for k in np.flatnonzero(~found).tolist():
-        members = np.flatnonzero(cut.carrier == cut.keep[k])
-        for tap in range(term.taps if len(members) else 0):
-            block = term.by_tap[:, :, tap][np.ix_(rows, members)]
-            factors = [cut.ratio[j] for j in members.tolist()]
-            if block.any() and fold(block, factors, np.zeros(1, np.int64)).mantissa.any():
-                found[k] = True
-                break
-    return found
+    open_ = set(cut.keep[~found].tolist())
+    forms = (
+        (number, j * term.taps + tap, ({k * term.taps + tap: cut.ratio[j]}, ZERO))
+        for j, k in enumerate(cut.carrier.tolist())
+        if k in open_
+        for tap in range(term.taps)
+    )
+    columns = Columns.of(layer, forms)
+    return found | np.isin(cut.keep, columns.label[columns.reached(rows)] // term.taps)
 
 
 def reached(book: Book, layer: Layer, number: int, live: Array) -> Array:
@@ -140,14 +114,16 @@ def reached(book: Book, layer: Layer, number: int, live: Array) -> Array:
     term = layer.terms[number]
     if isinstance(layer, Join) and layer.function == "Mul":
         live = live.copy()
+        own = _zeros(book, layer, term)
         for other, factor in enumerate(layer.terms):
-            facts, chosen = book.facts[factor.source], factor.selected(layer.width)[:, 0]
-            zero = [facts[j][0] == CONSTANT and not facts[j][2] for j in chosen.tolist()]
             moved = bool(factor.via) and factor.symmetry is not Symmetry.LINEAR  # 0 may be another
-            if other == number or factor.moments is not None or moved:
-                continue
-            # of two factors that are 0, the first has to be
-            own, peer = term.selected(layer.width)[:, 0], book.facts[term.source]
-            nought = [peer[j][0] == CONSTANT and not peer[j][2] for j in own.tolist()]
-            live &= ~np.array(zero, bool) | (np.array(nought, bool) & (number < other))
+            if other != number and factor.moments is None and not moved:
+                # of two factors that are 0, the first has to be
+                live &= ~_zeros(book, layer, factor) | (own & (number < other))
     return term.reaches(live, len(book.facts[term.source].class_of))
+
+
+def _zeros(book: Book, layer: Layer, factor: Term) -> Array:
+    """Of which features (n,) a factor of a product is 0."""
+    facts, chosen = book.facts[factor.source], factor.selected(layer.width)[:, 0]
+    return np.array([facts[j][0] == CONSTANT and not facts[j][2] for j in chosen.tolist()], bool)

@@ -14,9 +14,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
     *("certify.check", "certify.document", "certify.facts", "certify.models"),
-    *("proofs.cutting", "proofs.rows", "proofs.single", "proofs.taking", "proofs.within"),
+    *("proofs.book", "proofs.cutting", "proofs.features", "proofs.reading", "proofs.rows"),
+    *("proofs.taking", "proofs.within"),
 )
-_HELPERS = ("_require", "require")  # they raise what they are told to
+_HELPERS = ("require",)  # they raise what they are told to
 
 
 @dataclass(frozen=True)

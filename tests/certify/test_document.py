@@ -8,11 +8,13 @@ import time
 import pytest
 
 from benchmarks.tampering import prove
-from lumpcli.certify.document import DEEPEST, LARGEST, SCHEMA, Claims, read
+from lumpcli.certify.document import DEEPEST, LARGEST, SCHEMA, cut_of, read
 from lumpcli.errors import InputError
 from lumpcli.proofs import Refused
 from tests.e2e.attention import attention
 from tests.models import mlp
+
+ROUND = ['{"layers": [], "merges": []}']
 
 
 @pytest.fixture
@@ -59,6 +61,8 @@ def test_the_schema_is_strict():
         ('"exact"', '"perfect"', "is not one of"),
         ('"2"', '"' + "9" * 10**6 + '"', "is not of the form"),
         ('"2"', '"1e999999"', "is not of the form"),
+        ('"2"', '"1/0"', "is not of the form"),
+        ('"rounds": [', '"rounds": [' + ",".join(ROUND * 17), "too many entries"),
         ('"2"', '"0x2"', "is not of the form"),
         ("[", "[" * (DEEPEST + 1), "nested more than"),
         ('"rounds": [', '"rounds": ' + "[" * 10**6, "nested more than"),
@@ -80,13 +84,13 @@ def test_other_files(tmp_path):
         read(tmp_path / "none")
 
 
-def claims(**cut):
+def cut(**said):
     plain = {"keep": [0], "features": [1], "carriers": [0], "irrational": []}
-    return Claims("h", {"cut": {**plain, **cut}})
+    return cut_of("h", {**plain, **said}, 2)
 
 
 def test_a_cut_is_read():
-    found = claims(ratios=["3/2"], offsets=["-1"]).cut(2)
+    found = cut(ratios=["3/2"], offsets=["-1"])
     assert found.keep.tolist() == [0]
     assert found.carrier.tolist() == [0, 0]
     assert [str(r) for r in found.ratio] == ["1", "3/2"]
@@ -94,18 +98,28 @@ def test_a_cut_is_read():
 
 
 @pytest.mark.parametrize(
-    ("cut", "reason"),
+    "said",
     [
-        ({"keep": [1, 0]}, "not in rising order"),
-        ({"keep": []}, "not in rising order"),
-        ({"keep": [2]}, "name a feature that is none"),
-        ({"carriers": [1]}, "a carrier is not kept"),
-        ({"carriers": [0, 0]}, "not as many as features"),
-        ({"ratios": ["1", "1"]}, "ratios are 2 where 1 are needed"),
-        ({"ratios": ["1/0"]}, "divided by 0"),
-        ({"features": [0], "carriers": [0], "ratios": ["2"]}, "another multiple of itself"),
+        {"keep": [1, 0]},
+        {"keep": [0, 0]},
+        {"keep": []},
+        {"keep": [2]},
+        {"keep": [0, 2]},
+        {"carriers": [1]},
+        {"features": []},
     ],
 )
-def test_cuts_that_make_no_sense(cut, reason):
-    with pytest.raises(Refused, match=reason):
-        claims(**cut).cut(2)
+def test_kept_features_rise_and_carry(said):
+    with pytest.raises((Refused, ValueError), match=r"rising order|shorter|longer"):
+        cut(**said)
+
+
+@pytest.mark.parametrize("said", [{"carriers": [0, 0]}, {"ratios": ["1", "1"]}, {"offsets": []}])
+def test_lists_side_by_side_are_equally_long(said):
+    with pytest.raises(ValueError, match=r"zip\(\) argument"):
+        cut(**said)
+
+
+def test_features_are_those_of_the_layer():
+    with pytest.raises(IndexError):
+        cut(features=[2])

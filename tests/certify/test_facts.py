@@ -10,23 +10,19 @@ import pytest
 
 from lumpcli.analysis import CONSTANT, values_of
 from lumpcli.api.certifying import _facts
-from lumpcli.certify.document import Claims
-from lumpcli.certify.facts import Sweep
+from lumpcli.certify.facts import facts_of
+from lumpcli.ir import Activation
 from lumpcli.proofs import Refused
-from tests.nets import dense, net, random_net, source
+from tests.nets import LEAKY, RELU, dense, net, random_net, source
 
 ROOT = Path(__file__).resolve().parents[2] / "lumpcli"
-
-
-def claims(made, values):
-    return {name: Claims(name, said) for name, said in _facts(made, values).items()}
 
 
 @pytest.mark.parametrize("seed", range(60))
 def test_the_same_facts_as_the_search(seed):
     made = random_net(np.random.default_rng(seed))
     values = values_of(made)
-    book, _ = Sweep(made, claims(made, values)).all()
+    book, _ = facts_of(made, _facts(made, values), "exact")
     to: dict[int, int] = {}
     back: dict[int, int] = {}
     for layer in made.layers:
@@ -39,80 +35,38 @@ def test_the_same_facts_as_the_search(seed):
                 assert own.offset[i].near(values.known) == other.offset[i].near(book.known)
 
 
-def sweep(change, level="exact"):
-    made = net(
+def small():
+    return net(
         source("x", 2),
         dense("h", "x", [[1, 2], [2, 4], [0, 0]], [1, 2, 3]),
         dense("y", "h", [[1, 2, 3]]),
     )
-    found = claims(made, values_of(made))
-    said = {"h": found["h"].said}
-    change(said)
-    return Sweep(made, {n: Claims(n, s) for n, s in said.items()}, level).all()
 
 
-def test_claims_hold_as_they_are():
-    assert sweep(lambda said: None)[1] == 2
-
-
-def again(said):
-    said["h"]["multiples"] = said["h"]["multiples"] * 2
-
-
-def itself(said):
-    said["h"]["multiples"][0]["like"] = [1]
-
-
-def later(said):
-    said["h"]["multiples"][0]["of"] = "y"
-
-
-def short(said):
-    said["h"]["multiples"][0]["like"] = []
-
-
-def thrice(said):
-    said["h"]["multiples"][0]["ratios"] = ["3"]
-
-
-def value(said):
-    said["h"]["constant"]["values"] = ["4"]
-
-
-def twice(said):
-    said["h"]["handed_on"] = [1]
-
-
-def outside(said):
-    said["h"]["constant"]["features"] = [9]
-
-
-def loose(said):
-    said["h"]["multiples"][0]["within"] = [1]
-
-
-def of_a_source(said):
-    said["x"] = {"handed_on": [0]}
+def test_facts_are_asked_for_by_row():
+    made = small()
+    book, count = facts_of(made, _facts(made, values_of(made)), "exact")
+    assert (count, len(set(book.facts["h"].class_of.tolist()))) == (4, 2)
+    book, count = facts_of(made, {}, "exact")
+    assert (count, len(set(book.facts["h"].class_of.tolist()))) == (0, 3)
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("said", "level", "reason"),
     [
-        (again, "in two groups"),
-        (itself, "not like others"),
-        (later, "no such layer before it"),
-        (short, "not like others"),
-        (thrice, "another multiple"),
-        (value, "is not the constant 4"),
-        (twice, "claimed of twice|not constant or handed on"),
-        (outside, "a feature that is none"),
-        (loose, "within rounding are not allowed"),
-        (of_a_source, "follow, and are not claimed"),
+        ({"rows": [9]}, "exact", "has no feature 9"),
+        ({"rows": [3]}, "exact", "has no feature 3"),
+        ({"active": [3]}, "exact", "has no feature 3"),
+        ({"within": [{"features": [0, 3], "ratios": ["1", "1"]}]}, "rounding", "no feature 3"),
+        ({"within": [{"features": [0, 1], "ratios": ["1", "2"]}]}, "exact", "not allowed here"),
+        ({"within": [{"features": [0, 1], "ratios": ["1", "3"]}]}, "rounding", "no choice"),
+        ({"active": [0]}, "exact", "feature 0 may be of the other sign"),
+        ({"active": [2], "inactive": [2]}, "exact", "feature 2 may be of the other sign"),
     ],
 )
-def test_claims_that_do_not_hold(change, reason):
+def test_claims_that_do_not_hold(said, level, reason):
     with pytest.raises(Refused, match=reason):
-        sweep(change)
+        facts_of(small(), {"h": said}, level)
 
 
 def test_weights_are_chosen_once():
@@ -124,11 +78,88 @@ def test_weights_are_chosen_once():
         dense("h", "x", [[1, third]]),
         dense("y", ["g", "h"], [[[1, 2]], [[3]]]),
     )
-    star = {"of": "g", "features": [1], "like": [0], "ratios": ["3"], "within": [1]}
-    same = {"of": "g", "features": [0], "like": [0]}
-    said = {"g": {"multiples": [star]}, "h": {"multiples": [same]}}
-    with pytest.raises(Refused, match="already chosen"):
-        Sweep(made, {n: Claims(n, s) for n, s in said.items()}, "rounding").all()
+    star = {"features": [0, 1], "ratios": ["1", "3"]}
+    said = {"g": {"rows": [0, 1], "within": [star]}, "h": {"rows": [0]}}
+    book, _ = facts_of(made, said, "rounding")
+    (one, other), (third_,) = (book.facts[name].class_of.tolist() for name in "gh")
+    assert one == other != third_
+
+
+# --- signs
+
+
+def phased(said, rows, bias, act=RELU, term=None, first=RELU):
+    """The facts on a layer behind one of two features, of which `said` is claimed."""
+    made = net(
+        source("x", 2),
+        dense("g", "x", [[1, 2], [3, 1]], act=first),
+        dense("h", "g", rows, bias, act=act, term=term or {}),
+        dense("y", "h", [[1] * len(rows)]),
+    )
+    book, _ = facts_of(made, {"h": said}, "exact")
+    return book.facts["g"], book.facts["h"]
+
+
+def test_active_features_are_linear():
+    """A single weight hands on its class, and offsets do not matter."""
+    given, found = phased({"active": [0, 1, 2]}, [[3, 0], [1, 2], [2, 4]], [1, 1, 5])
+    assert found[0][:2] == (given[0][0], 3)
+    assert found[0][2].rational == 1
+    assert (found[2][0], found[2][1] / found[1][1]) == (found[1][0], 2)
+    assert (found[2][2] - found[1][2] * 2).rational == 3
+
+
+def test_inactive_features_are_zero_or_linear():
+    _, found = phased({"inactive": [0]}, [[-1, -2]], [-1])
+    assert (found[0][1], bool(found[0][2])) == (0, False)
+    given, found = phased({"inactive": [0]}, [[-1, 0]], [-1], act=LEAKY)
+    assert (found[0][0], found[0][1], found[0][2].rational) == (given[0][0], -0.5, -0.5)
+
+
+TINY = float(np.nextafter(np.float32(0), np.float32(1)))
+
+
+@pytest.mark.parametrize(
+    ("said", "rows", "bias", "options"),
+    [
+        ("active", [[1, 2]], [-TINY], {}),
+        ("active", [[1, -TINY]], [9], {}),
+        ("inactive", [[-1, -2]], [TINY], {}),
+        ("inactive", [[-1, TINY]], [-9], {}),
+        ("active", [[1, 2]], [0], {"first": Activation("Gelu", ("none",))}),
+        ("active", [[1, 2]], [9], {"first": LEAKY}),
+        ("inactive", [[1, 2]], [-9], {"act": LEAKY}),
+        ("active", [[1, 2]], [0], {"act": Activation("Gelu", ("none",))}),
+    ],
+)
+def test_signs_that_do_not_hold(said, rows, bias, options):
+    with pytest.raises(Refused, match="feature 0 may be of the other sign"):
+        phased({said: [0]}, rows, bias, **options)
+
+
+def test_what_lies_outside_the_image_is_zero():
+    """Numbers from 1 to 2, times 1, less 1: at least 0 inside the image, and -1 outside."""
+    clip = Activation("Clip", (1.0, 2.0))
+    assert phased({"active": [0]}, [[1, 0]], [-1], first=clip)
+    with pytest.raises(Refused, match="other sign"):
+        phased({"active": [0]}, [[1, 0]], [-1], first=clip, term={"padded": True, "image": "8"})
+
+
+def test_a_constant_behind_padding_may_be_zero():
+    """What is 2 inside the image, less 1, is not active."""
+    for padded in (False, True):
+        made = net(
+            source("x", 2),
+            dense("g", "x", [[0, 0]], [2]),
+            dense("h", "g", [[1]], [-1], term={"padded": padded, "image": "8"}),
+            dense("y", "h", [[1]]),
+        )
+        said = {"g": {"rows": [0]}, "h": {"active": [0]}}
+        if padded:
+            with pytest.raises(Refused, match="other sign"):
+                facts_of(made, said, "exact")
+        else:
+            assert facts_of(made, said, "exact")[0].facts["h"][0][2].rational == 1
 
 
 def test_the_checker_does_not_know_the_searcher():

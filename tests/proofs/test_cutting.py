@@ -32,7 +32,7 @@ def book():
 
 def lost(rows, a_cut, **term):
     layer = dense("y", "h", rows, act=LINEAR, term=term)
-    check_lost(book(), layer, layer.terms[0], a_cut, np.arange(layer.width), set())
+    check_lost(book(), layer, 0, a_cut, np.arange(layer.width), set())
 
 
 RIGHT = cut([0, 2], [0, 0, 2, -1], [1, 2, 1, 0], [0, 1, 0, 3])
@@ -86,22 +86,23 @@ def test_irrational_offsets_may_be_taken_to_float64_where_that_is_said():
     near: set[tuple[str, int]] = set()
     told = cut([0], [0, -1], [1, 0], [0, Fraction(0.1)])
     with pytest.raises(Refused, match="what its rows read"):
-        check_lost(found, layer, layer.terms[0], told, np.arange(1), near)
+        check_lost(found, layer, 0, told, np.arange(1), near)
     told = type(told)(**{**vars(told), "irrational": frozenset({1})})
-    check_lost(found, layer, layer.terms[0], told, np.arange(1), near)
+    check_lost(found, layer, 0, told, np.arange(1), near)
     assert near == {("h", 1)}
 
 
 def test_what_folds_to_zero_is_not_used_but_what_is_rounded_to_zero_is():
     tiny = 2.0**-149
-    term = Term("h", np.array([[1, 1, 1, -1], [0, 0, tiny, tiny]], np.float32))
+    layer = dense("y", "h", np.array([[1, 1, 1, -1], [0, 0, tiny, tiny]], np.float32))
+    (term,) = layer.terms
     a_cut = cut([0, 2], [0, 0, 2, 2], [1, 1, 1, 1])
     half = cut([0, 2], [0, 0, 2, 2], [1, 1, "1/4", "1/8"])
     rows = np.arange(2)
 
     def kept(some, which):
         reduced = Term("h", fold_term(term, rows, some, Rounding()))
-        return used(term, reduced, some, which, which).tolist()
+        return used(layer, 0, reduced, some, which, which).tolist()
 
     assert kept(a_cut, rows[:1]) == [True, False]
     assert kept(a_cut, rows[1:]) == [False, True]

@@ -7,7 +7,9 @@ from fractions import Fraction
 
 import pytest
 
-from lumpcli.certify.facts import Sweep
+from lumpcli.analysis import values_of
+from lumpcli.api.certifying import _facts
+from lumpcli.certify.facts import facts_of
 from lumpcli.loader import load
 from lumpcli.proofs import Refused, merges, record, take
 from tests.e2e.attention import attention
@@ -23,12 +25,7 @@ def net():
 
 
 def taken(net, places=(0, 1), side=1, ratios=TWO, product=PRODUCT):
-    from lumpcli.analysis import values_of
-    from lumpcli.api.certifying import _facts
-    from lumpcli.certify.document import Claims
-
-    claims = {n: Claims(n, said) for n, said in _facts(net, values_of(net)).items()}
-    book, _ = Sweep(net, claims).all()
+    book, _ = facts_of(net, _facts(net, values_of(net)), "exact")
     return take(book, net, product, side, list(places), ratios)
 
 

@@ -7,9 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lumpcli.ir import ZERO
-from lumpcli.proofs import Book, Facts, Refused, columns_of, single, within
-from tests.nets import LINEAR, RELU, SIGMOID, TANH, dense, source
+from lumpcli.proofs import Book, Refused, columns_of, features, within
+from tests.nets import ABS, LINEAR, RELU, SIGMOID, SIGN, TANH, dense, source
 
 F = np.float32
 THIRD = F(1) / F(3)
@@ -18,13 +17,12 @@ THIRD = F(1) / F(3)
 def chosen(rows, ratios, act=RELU, bias=None, dtype=F, **more):
     book = Book()
     rows = np.asarray(rows, dtype)
-    book.facts["x"] = single(book, source("x", rows.shape[1]))
+    book.facts["x"] = features(book, source("x", rows.shape[1]))
     layer = dense("h", "x", rows, bias, act=act, dtype=np.dtype(dtype), **more)
-    first = book.fresh(layer.width)
-    facts = Facts.of([(first + i, Fraction(1), ZERO) for i in range(layer.width)])
-    columns = columns_of(book, layer)
     every = [Fraction(1), *map(Fraction, ratios)]
-    return within(book, columns, range(layer.width), every, facts)
+    found = within(book, columns_of(book, layer), range(layer.width), every)
+    assert {label for label, _, _ in found} == {book.classes - 1}
+    return [(label, ratio / found[0][1], offset) for label, ratio, offset in found]
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
@@ -63,7 +61,9 @@ def test_zeros_stay_zeros():
         (TANH, -1, True),
         (TANH, 2, False),
         (SIGMOID, 2, False),
+        (SIGN, 2, False),
         (LINEAR, -2, True),
+        (LINEAR, 0, False),
     ],
 )
 def test_ratios_are_those_the_function_allows(act, ratio, allowed):
@@ -73,6 +73,16 @@ def test_ratios_are_those_the_function_allows(act, ratio, allowed):
     else:
         with pytest.raises(Refused, match="a ratio is none"):
             chosen(rows, [ratio], act)
+
+
+def test_ratios_are_those_of_rows_and_values_follow():
+    assert chosen([[1, 2], [-3, -6]], [-3], ABS)[1][1] == 3
+    assert chosen([[1, 2], [1, 2]], ["40000001/40000000"])[1][1] == Fraction("40000001/40000000")
+
+
+def test_ratios_are_of_moderate_length():
+    with pytest.raises(Refused, match="a ratio is none"):
+        chosen([[1, 2], [1, 2]], [Fraction(3**50000, 3**50000 + 1)])
 
 
 def test_linear_rows_keep_their_offsets():

@@ -7,19 +7,19 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lumpcli.ir import ZERO, Activation, Moments, Shift, Symmetry, Term
-from lumpcli.proofs import CONSTANT, Book, Refused, single
+from lumpcli.ir import ZERO, Activation, Shift, Term
+from lumpcli.proofs import CONSTANT, Book, Refused, features
 from tests.nets import each, join, picked, source, times
 
 
 def book(width=4):
     found = Book()
-    found.facts["x"] = single(found, source("x", width))
+    found.facts["x"] = features(found, source("x", width))
     return found
 
 
 def facts(found, layer):
-    found.facts[layer.name] = single(found, layer)
+    found.facts[layer.name] = features(found, layer)
     return found.facts[layer.name]
 
 
@@ -42,53 +42,6 @@ def test_sums_are_classes_by_what_they_add():
 
 def constants(found):
     return facts(found, each("c", 4, times("x", [0, 0, 1, 2]), bias=[1, 2, 0, 1]))
-
-
-def moved(symmetry, padded, image=""):
-    return Term("c", None, True, via="pool", symmetry=symmetry, padded=padded, image=image)
-
-
-def test_constants_behind_padding_are_no_constants():
-    found = book()
-    constants(found)
-    inside = facts(found, each("h", 4, moved(Symmetry.LINEAR, True, "8")))
-    assert CONSTANT not in inside.class_of
-    assert inside.class_of[0] == inside.class_of[1]
-    other = facts(found, each("g", 4, moved(Symmetry.LINEAR, True, "9")))
-    assert other.class_of[0] != inside.class_of[0]
-    plain = facts(found, each("f", 4, moved(Symmetry.LINEAR, False)))
-    assert plain.class_of[:2].tolist() == [CONSTANT, CONSTANT]
-
-
-@pytest.mark.parametrize("symmetry", [Symmetry.HOMOGENEOUS, Symmetry.ABSOLUTE, Symmetry.NONE])
-def test_other_functions_of_positions_hand_on_what_they_commute_with(symmetry):
-    found = book(2)
-    facts(found, each("c", 4, picked("x", [0, 0, 0, 1])))
-    facts(found, each("d", 4, times("c", [1, 2, -1, 1])))
-    term = Term("d", None, True, via="pool", symmetry=symmetry)
-    seen = facts(found, each("h", 4, term)).class_of.tolist()
-    assert (seen[0] == seen[1]) == (symmetry is not Symmetry.NONE)
-    assert (seen[0] == seen[2]) == (symmetry is Symmetry.ABSOLUTE)
-    assert seen[3] != seen[0]
-
-
-def test_a_position_made_of_nothing_is_refused():
-    term = picked("x", [[0, -1]], via="unfold")
-    with pytest.raises(Refused, match="made of no feature"):
-        facts(book(), each("h", 1, term))
-
-
-def normalised(variance):
-    moments = Moments(np.zeros(4), np.array(variance), Fraction(0))
-    return each("h", 4, Term("x", None, True, moments=moments))
-
-
-def test_roots_stay_symbols_unless_they_are_rational():
-    found = facts(book(), normalised([4.0, 2.0, 2.0, 1.0]))
-    assert found[0] == (0, Fraction(1, 2), ZERO)
-    assert found.class_of[1] not in (1, found.class_of[2])
-    with pytest.raises(Refused, match="variance is not positive"):
-        facts(book(), normalised([-1.0, 1.0, 1.0, 1.0]))
 
 
 def test_products_know_ratios_zeros_and_constants():
