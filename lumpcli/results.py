@@ -205,7 +205,7 @@ class Proof(_Document):
     freeze_initializers: bool  # whether initializers that callers may override count as constants
     layers: int  # that lost features
     features: int  # that went
-    facts: int  # that were stated, and hold
+    facts: int  # that were derived from rows of weights
     folded: int  # weights that are sums of several, or multiples, of stored ones
     rounded: int  # of those, how many were not representable and were rounded once
     irrational: int  # irrational constants that were taken to float64

@@ -49,7 +49,7 @@ class Proved:
     freeze_initializers: bool
     layers: int  # that were cut
     features: int  # that went
-    facts: int  # that were claimed and hold
+    facts: int  # that were derived from rows of weights
     folded: int
     rounded: int
     irrational: int  # features whose irrational offset is taken to float64

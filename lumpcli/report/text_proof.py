@@ -20,8 +20,8 @@ def proof_text(proof: Proof, look: Look = PLAIN) -> str:
         return "\n".join(lines)
     lines = [labelled(look, "proved", _promise(proof), "green")]
     went = f"{plural(proof.features, 'feature')} of {plural(proof.layers, 'layer')} went"
-    stated = f"{plural(proof.facts, 'fact')} stated and checked"
-    lines.append(labelled(look, "", f"{went}; {stated}"))
+    derived = f"{plural(proof.facts, 'fact')} derived from their rows"
+    lines.append(labelled(look, "", f"{went}; {derived}"))
     lines.append(labelled(look, "", "all else is equal, but for shapes noted of inner tensors"))
     if proof.irrational:
         told = plural(proof.irrational, "irrational constant")

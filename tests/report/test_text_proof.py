@@ -14,7 +14,7 @@ from tests.report.schema import load, validate
 def test_an_exact_proof_says_how_much_was_rounded():
     text = proof_text(samples.PROVED)
     assert "equal as real functions up to that rounding: 3 of 10 folded weights rounded" in text
-    assert "122 features of 2 layers went; 116 facts stated and checked" in text
+    assert "122 features of 2 layers went; 116 facts derived from their rows" in text
     assert "numpy, the ONNX parser" in text
 
 
