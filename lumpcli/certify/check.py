@@ -27,7 +27,6 @@ from lumpcli.proofs import (
     Taken,
     check_lost,
     check_numbers,
-    merges,
     reached,
     record,
     take,
@@ -96,14 +95,14 @@ def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
             ratios = [Fraction(r) for r in merge["ratios"]]
             layer, rows = take(book, net, name, side, [merge["place"], *merge["others"]], ratios)
             record(taken, layer, rows, ratios)
-        net = apply(a.net, Quotient({}, merges=merges(taken)))[0]
+        net = apply(a.net, Quotient({}, merges=taken))[0]
     claims = _by_layer(net, said["layers"])
     book, facts = facts_of(net, claims, said["level"])
     cuts = {n: cut_of(n, c["cut"], net[n].width) for n, c in claims.items() if "cut" in c}
     for name, cut in cuts.items():
         check_numbers(book, name, cut)
     fixed = {name for name, claim in claims.items() if claim.get("bias_fixed")}
-    quotient = Quotient(cuts, merges=merges(taken))
+    quotient = Quotient(cuts, merges=taken)
     tally, near = _replay(book, a.net, net, b.net, quotient, fixed)
     compare(a, b)
     if tally.overflow or tally.impossible:

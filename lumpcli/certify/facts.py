@@ -16,7 +16,6 @@ from lumpcli.ir import EVERYTHING, ZERO, Activation, Layer, Net, slope, value_ra
 from lumpcli.proofs import (
     Book,
     Fact,
-    Facts,
     Refused,
     columns_of,
     features,
@@ -36,7 +35,7 @@ def facts_of(net: Net, claims: Mapping[str, Said], level: str) -> tuple[Book, in
             continue
         facts = {i: _unknown(book, layer, i) for i in range(layer.width)}
         stated = dict(_stated(book, layer, claims.get(layer.name, {}), level))
-        book.facts[layer.name] = Facts.of([*(facts | stated).values()])
+        book.facts[layer.name] = [*(facts | stated).values()]
         count += len(stated)
     return book, count
 

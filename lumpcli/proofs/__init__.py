@@ -1,17 +1,16 @@
 """The local rules a certificate is checked by. They search for nothing."""
 
-from lumpcli.proofs.book import CONSTANT, Book, Fact, Facts, Refused, Row
+from lumpcli.proofs.book import CONSTANT, Book, Fact, Refused, Row
 from lumpcli.proofs.cutting import check_lost, check_numbers, reached, used
 from lumpcli.proofs.features import features
 from lumpcli.proofs.rows import columns_of, folded_rows
-from lumpcli.proofs.taking import Taken, merges, record, take
+from lumpcli.proofs.taking import Taken, record, take
 from lumpcli.proofs.within import within
 
 __all__ = [
     "CONSTANT",
     "Book",
     "Fact",
-    "Facts",
     "Refused",
     "Row",
     "Taken",
@@ -20,7 +19,6 @@ __all__ = [
     "columns_of",
     "features",
     "folded_rows",
-    "merges",
     "reached",
     "record",
     "take",

@@ -7,7 +7,7 @@ only when their keys are equal.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import gcd, lcm
@@ -49,24 +49,6 @@ class Refused(LumpError):
     def __init__(self, layer: str, tensor: str, reason: str) -> None:
         super().__init__(reason)
         self.layer, self.tensor, self.reason = layer, tensor, reason
-
-
-@dataclass(frozen=True)
-class Facts:
-    """The facts on one layer, (n,) each."""
-
-    class_of: Array
-    ratio: tuple[Fraction, ...]
-    offset: tuple[Shift, ...]
-
-    def __getitem__(self, feature: int) -> Fact:
-        return int(self.class_of[feature]), self.ratio[feature], self.offset[feature]
-
-    @staticmethod
-    def of(facts: Sequence[Fact]) -> Facts:
-        """Facts, feature by feature."""
-        labels = np.array([f[0] for f in facts], np.int64)
-        return Facts(labels, tuple(f[1] for f in facts), tuple(f[2] for f in facts))
 
 
 @dataclass(frozen=True)
@@ -114,13 +96,13 @@ class Row:
 
 @dataclass
 class Book:
-    """The facts so far, by layer, and the classes they use.
+    """The facts so far, by layer and feature, and the classes they use.
 
     `known` are irrational constants to float64: they stand for the constants where those are
     stored, and never prove that two are equal. A class lies within its `ranges`.
     """
 
-    facts: dict[str, Facts] = field(default_factory=dict)
+    facts: dict[str, list[Fact]] = field(default_factory=dict)
     known: dict[int, float] = field(default_factory=dict)
     numbers: dict[Hashable, int] = field(default_factory=dict)
     ranges: dict[int, Interval] = field(default_factory=lambda: {INSIDE: (Fraction(0), ONE)})

@@ -120,7 +120,7 @@ def reached(book: Book, layer: Layer, number: int, live: Array) -> Array:
             if other != number and factor.moments is None and not moved:
                 # of two factors that are 0, the first has to be
                 live &= ~_zeros(book, layer, factor) | (own & (number < other))
-    return term.reaches(live, len(book.facts[term.source].class_of))
+    return term.reaches(live, len(book.facts[term.source]))
 
 
 def _zeros(book: Book, layer: Layer, factor: Term) -> Array:

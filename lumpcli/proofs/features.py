@@ -10,17 +10,17 @@ from fractions import Fraction
 import numpy as np
 
 from lumpcli.ir import ZERO, Activation, Join, Layer, Shift, Symmetry, slope
-from lumpcli.proofs.book import CONSTANT, ONE, Book, Fact, Facts, Refused, Row
+from lumpcli.proofs.book import CONSTANT, ONE, Book, Fact, Refused, Row
 from lumpcli.proofs.reading import Form, add, gathered, read
 
 
-def features(book: Book, layer: Layer) -> Facts:
+def features(book: Book, layer: Layer) -> list[Fact]:
     """The facts on a layer without a matrix."""
     if not layer.terms:
-        return Facts.of([(book.fresh(), ONE, ZERO) for _ in range(layer.width)])
+        return [(book.fresh(), ONE, ZERO) for _ in range(layer.width)]
     rule = _join if isinstance(layer, Join) else _sum
     chosen = [term.selected(layer.width).tolist() for term in layer.terms]
-    return Facts.of([rule(book, layer, i, [c[i] for c in chosen]) for i in range(layer.width)])
+    return [rule(book, layer, i, [c[i] for c in chosen]) for i in range(layer.width)]
 
 
 def _sum(book: Book, layer: Layer, feature: int, chosen: list[list[int]]) -> Fact:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
 
 import numpy as np
 
-from lumpcli.ir import Array, Exact, Layer, Shift, Symmetry, fold, scaled
+from lumpcli.ir import Array, Exact, Layer, Shift, Symmetry, Term, fold, scaled
 from lumpcli.proofs.book import Book, Refused, Row
 from lumpcli.proofs.reading import Form, read
 
@@ -56,15 +56,22 @@ class Columns:
         factors = [member[4] * common for member in found]
         return Columns(layer, what[new], label[new], starts, terms, columns, factors, common)
 
-    def stored(self, rows: Array) -> Array:
-        """The entries of some rows (rows, members) in float64, in order."""
+    def gathered(self, rows: Array, entries: Callable[[Term | None, Array], Array]) -> Array:
+        """What `entries` gives for the columns of each term, None for biases (rows, members)."""
         block = np.empty((len(rows), len(self.column)))
         for index in np.unique(self.term).tolist():
             mine = self.term == index
-            if index == _BIAS:
-                block[:, mine] = self.layer.biases(rows)[:, None]
-            else:
-                block[:, mine] = self.layer.terms[index].entries(rows, self.column[mine])
+            term = None if index == _BIAS else self.layer.terms[index]
+            block[:, mine] = entries(term, self.column[mine])
+        return block
+
+    def stored(self, rows: Array) -> Array:
+        """The entries of some rows (rows, members) in float64, in order."""
+
+        def entries(term: Term | None, columns: Array) -> Array:
+            return self.layer.biases(rows)[:, None] if term is None else term.entries(rows, columns)
+
+        block = self.gathered(rows, entries)
         if not np.isfinite(block).all():
             raise Refused(self.layer.name, self.layer.name, "a weight is not finite")
         return block
@@ -99,9 +106,7 @@ def columns_of(book: Book, layer: Layer) -> Columns:
         for number, term in enumerate(layer.terms):
             if term.diagonal or term.weight is None or term.symmetry is not Symmetry.LINEAR:
                 raise Refused(layer.name, term.source, "it is not read through a matrix")
-            facts = book.facts[term.source]
-            for j in range(len(facts.class_of)):
-                fact = facts[j]
+            for j, fact in enumerate(book.facts[term.source]):
                 for tap in range(term.taps):
                     yield number, j * term.taps + tap, read(book, term, fact, tap)
 

@@ -13,7 +13,7 @@ import numpy as np
 from lumpcli.ir import Join, Layer, Merge, Net, Symmetry, Term
 from lumpcli.proofs.book import Book, Refused
 
-Taken = dict[str, dict[int, dict[int, Fraction]]]  # layer, row: the rows it is made of, by ratio
+Taken = dict[str, list[Merge]]  # by layer
 
 
 def take(
@@ -87,25 +87,14 @@ def _reads(term: Term, reader: Layer, rows: list[int], width: int) -> bool:
 
 def record(taken: Taken, layer: str, rows: list[int], ratios: Sequence[Fraction]) -> None:
     """Note that the first of some rows takes over the others, with all those had taken over."""
-    made = taken.setdefault(layer, {})
-    gone = {member for row, total in made.items() for member in total if member != row}
-    if gone & set(rows):
-        raise Refused(layer, layer, "a row is merged that another one has taken over")
-    total = made.get(rows[0], {rows[0]: Fraction(1)})
-    for row, ratio in zip(rows[1:], ratios, strict=True):
-        for member, factor in made.pop(row, {row: Fraction(1)}).items():
-            if member in total or not ratio:
-                raise Refused(layer, layer, f"row {member} is taken over twice")
-            total[member] = factor * ratio
-    made[rows[0]] = total
-
-
-def merges(taken: Taken) -> dict[str, list[Merge]]:
-    """All that was noted, as a quotient has it."""
-    found: dict[str, list[Merge]] = {}
-    for layer, made in taken.items():
-        for row, total in made.items():
-            others = {member: ratio for member, ratio in total.items() if member != row}
-            merge = Merge(row, tuple(others), tuple(others.values()))
-            found.setdefault(layer, []).append(merge)
-    return found
+    made = {merge.row: merge for merge in taken.get(layer, ())}
+    gone = {other for merge in made.values() for other in merge.others}
+    if gone & set(rows) or not all(ratios):
+        raise Refused(layer, layer, "a row is merged that another has taken over, or none of it")
+    others: dict[int, Fraction] = {}
+    for row, ratio in zip(rows, [Fraction(1), *ratios], strict=True):
+        own = made.pop(row, Merge(row, (), ()))
+        others |= {row: ratio}
+        others |= zip(own.others, (r * ratio for r in own.ratios), strict=True)
+    del others[rows[0]]
+    taken[layer] = [*made.values(), Merge(rows[0], tuple(others), tuple(others.values()))]

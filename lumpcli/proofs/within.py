@@ -13,7 +13,7 @@ from math import lcm
 
 import numpy as np
 
-from lumpcli.ir import EVERYTHING, ZERO, Array, Exact, Symmetry, fold, sum_range, value_range
+from lumpcli.ir import EVERYTHING, ZERO, Array, Exact, Symmetry, Term, fold, sum_range, value_range
 from lumpcli.proofs.book import Book, Fact, Refused
 from lumpcli.proofs.rows import Columns
 
@@ -56,23 +56,24 @@ def within(
 
 def _half_ulps(columns: Columns, rows: Array) -> Array:
     """How far a real may lie from each stored number (rows, members) and still round to it."""
-    found = np.zeros((len(rows), len(columns.column)))
     layer = columns.layer
-    for index in np.unique(columns.term).tolist():
-        of_term = columns.term == index
-        if index >= 0:
-            stored = layer.terms[index].flat[np.ix_(rows, columns.column[of_term])]
-        elif layer.bias is None or layer.bias_units is not None:
-            continue
-        else:
-            stored = layer.bias[rows][:, None]
-        infinity = np.array(np.inf, stored.dtype)
-        with np.errstate(over="ignore"):
-            up, down = np.nextafter(stored, infinity), np.nextafter(stored, -infinity)
-        wide = stored.astype(np.float64)
-        gap = np.minimum(up.astype(np.float64) - wide, wide - down.astype(np.float64))
-        found[:, of_term] = gap / 2
-    return found
+
+    def entries(term: Term | None, some: Array) -> Array:
+        if term is not None:
+            return _half_ulp(term.flat[np.ix_(rows, some)])
+        if layer.bias is None or layer.bias_units is not None:
+            return np.zeros((len(rows), 1))
+        return _half_ulp(layer.bias[rows][:, None])
+
+    return columns.gathered(rows, entries)
+
+
+def _half_ulp(stored: Array) -> Array:
+    infinity, wide = np.array(np.inf, stored.dtype), stored.astype(np.float64)
+    with np.errstate(over="ignore"):
+        up, down = np.nextafter(stored, infinity), np.nextafter(stored, -infinity)
+    gap: Array = np.minimum(up.astype(np.float64) - wide, wide - down.astype(np.float64))
+    return gap / 2
 
 
 def _meet(centre: Exact, radius: Exact, factors: list[int], count: int) -> bool:

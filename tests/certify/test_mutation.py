@@ -46,7 +46,6 @@ BACKED: dict[str, str] = {
     "is no projection": "tests/proofs/test_taking.py",
     "others read": "tests/proofs/test_taking.py",
     "a row is merged that": "tests/proofs/test_taking.py",
-    "is taken over twice": "tests/proofs/test_taking.py",
     "integers are not rounded": "no half ulps are known of integers",
     "a ratio is none that the function": "tests/proofs/test_within.py",
 }

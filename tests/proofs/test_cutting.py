@@ -9,7 +9,7 @@ import pytest
 
 from lumpcli.ir import ZERO, Rounding, Shift, Symmetry, Term
 from lumpcli.ir.folding import fold_term
-from lumpcli.proofs import CONSTANT, Book, Facts, Refused, check_lost, reached, used
+from lumpcli.proofs import CONSTANT, Book, Refused, check_lost, reached, used
 from tests.ir.test_folding import cut
 from tests.nets import LINEAR, dense, join
 
@@ -19,14 +19,12 @@ ONE = Fraction(1)
 def book():
     """h: a class and its double plus 1, another class, and the constant 3."""
     found = Book(classes=9)
-    found.facts["h"] = Facts.of(
-        [
-            (0, ONE, ZERO),
-            (0, ONE * 2, Shift(ONE)),
-            (1, ONE, ZERO),
-            (CONSTANT, Fraction(0), Shift(ONE * 3)),
-        ]
-    )
+    found.facts["h"] = [
+        (0, ONE, ZERO),
+        (0, ONE * 2, Shift(ONE)),
+        (1, ONE, ZERO),
+        (CONSTANT, Fraction(0), Shift(ONE * 3)),
+    ]
     return found
 
 
@@ -79,9 +77,7 @@ def test_columns_of_an_operator_stay():
 
 def test_irrational_offsets_may_be_taken_to_float64_where_that_is_said():
     found = Book(known={7: 0.1})
-    found.facts["h"] = Facts.of(
-        [(0, ONE, ZERO), (CONSTANT, Fraction(0), Shift(ZERO.rational, ((7, ONE),)))]
-    )
+    found.facts["h"] = [(0, ONE, ZERO), (CONSTANT, Fraction(0), Shift(ZERO.rational, ((7, ONE),)))]
     layer = dense("y", "h", [[1, 1]], act=LINEAR)
     near: set[tuple[str, int]] = set()
     told = cut([0], [0, -1], [1, 0], [0, Fraction(0.1)])
@@ -113,8 +109,8 @@ def test_what_folds_to_zero_is_not_used_but_what_is_rounded_to_zero_is():
 def test_a_product_with_zero_needs_the_zero_alone():
     found = Book(classes=5)
     zero, some = (CONSTANT, Fraction(0), ZERO), (0, ONE, ZERO)
-    found.facts["a"] = Facts.of([some, zero, some, zero])
-    found.facts["b"] = Facts.of([some, some, zero, zero])
+    found.facts["a"] = [some, zero, some, zero]
+    found.facts["b"] = [some, some, zero, zero]
     product = join("p", 4, "a", "b")
     live = np.ones(4, bool)
     assert reached(found, product, 0, live).tolist() == [True, True, False, True]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lumpcli.ir import ZERO, Moments, Shift, Symmetry, Term
-from lumpcli.proofs import CONSTANT, Book, Facts, Refused
+from lumpcli.proofs import CONSTANT, Book, Refused
 from lumpcli.proofs.reading import add, read
 from tests.nets import each, picked, times
-from tests.proofs.test_features import book, constants, facts
+from tests.proofs.test_features import book, classes, constants, facts
 
 ONE = Fraction(1)
 
@@ -29,12 +29,12 @@ def test_constants_behind_padding_are_no_constants():
     found = book()
     constants(found)
     inside = facts(found, each("h", 4, moved(Symmetry.LINEAR, True, "8")))
-    assert CONSTANT not in inside.class_of
-    assert inside.class_of[0] == inside.class_of[1]
+    assert CONSTANT not in classes(inside)
+    assert inside[0][0] == inside[1][0]
     other = facts(found, each("g", 4, moved(Symmetry.LINEAR, True, "9")))
-    assert other.class_of[0] != inside.class_of[0]
+    assert other[0][0] != inside[0][0]
     plain = facts(found, each("f", 4, moved(Symmetry.LINEAR, False)))
-    assert plain.class_of[:2].tolist() == [CONSTANT, CONSTANT]
+    assert classes(plain)[:2] == [CONSTANT, CONSTANT]
 
 
 @pytest.mark.parametrize("symmetry", [Symmetry.HOMOGENEOUS, Symmetry.ABSOLUTE, Symmetry.NONE])
@@ -43,7 +43,7 @@ def test_other_functions_of_positions_hand_on_what_they_commute_with(symmetry):
     facts(found, each("c", 4, picked("x", [0, 0, 0, 1])))
     facts(found, each("d", 4, times("c", [1, 2, -1, 1])))
     term = Term("d", None, True, via="pool", symmetry=symmetry)
-    seen = facts(found, each("h", 4, term)).class_of.tolist()
+    seen = classes(facts(found, each("h", 4, term)))
     assert (seen[0] == seen[1]) == (symmetry is not Symmetry.NONE)
     assert (seen[0] == seen[2]) == (symmetry is Symmetry.ABSOLUTE)
     assert seen[3] != seen[0]
@@ -63,7 +63,7 @@ def normalised(variance):
 def test_roots_stay_symbols_unless_they_are_rational():
     found = facts(book(), normalised([4.0, 2.0, 2.0, 1.0]))
     assert found[0] == (0, Fraction(1, 2), ZERO)
-    assert found.class_of[1] not in (1, found.class_of[2])
+    assert found[1][0] not in (1, found[2][0])
     with pytest.raises(Refused, match="variance is not positive"):
         facts(book(), normalised([-1.0, 1.0, 1.0, 1.0]))
 
@@ -94,7 +94,7 @@ def test_a_constant_is_one_inside_the_image_and_zero_outside():
 @pytest.mark.parametrize("symmetry", [Symmetry.LINEAR, Symmetry.HOMOGENEOUS, Symmetry.NONE])
 def test_what_makes_nothing_larger_hands_on_where_values_lie(symmetry):
     found = Book(ranges={0: (Fraction(1), Fraction(2))}, classes=1)
-    found.facts["x"] = Facts.of([(0, Fraction(-3), ZERO)])
+    found.facts["x"] = [(0, Fraction(-3), ZERO)]
     for hull, padded, ends in (
         (True, False, (-6, -3)),
         (True, True, (-6, 0)),

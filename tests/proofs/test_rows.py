@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lumpcli.ir import ZERO, Activation, Shift
-from lumpcli.proofs import CONSTANT, Book, Facts, Refused, columns_of, features, folded_rows
+from lumpcli.proofs import CONSTANT, Book, Refused, columns_of, features, folded_rows
 from tests.nets import ABS, LINEAR, RELU, SIGMOID, TANH, dense, each, source, times
 
 HALF = Fraction(1, 2)
@@ -24,7 +24,7 @@ def book(*layers):
 def facts(found, layer):
     rows = folded_rows(columns_of(found, layer), np.arange(layer.width))
     made = [Activation(*layer.activation.key(i)) for i in range(layer.width)]
-    return [found.define(made[i], row, anchored=True) for i, row in rows]
+    return [found.define(made[i], row, len(row.labels) > 1) for i, row in rows]
 
 
 def compared(rows, bias=None, act=RELU, found=None, reads="x", dtype=np.float32):
@@ -70,7 +70,7 @@ def test_linear_rows_have_offsets():
 def test_rows_are_compared_over_classes():
     twice = each("d", 3, times("x", [1, 3, 1]))
     found = book(twice)
-    found.facts["d"] = Facts.of([(0, Fraction(1), ZERO), (0, Fraction(3), ZERO), (2, HALF, ZERO)])
+    found.facts["d"] = [(0, Fraction(1), ZERO), (0, Fraction(3), ZERO), (2, HALF, ZERO)]
     assert compared([[3, 0, 1], [0, 1, 1]], found=found, reads="d")[0] == 1
 
 
