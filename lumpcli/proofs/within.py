@@ -18,7 +18,7 @@ from lumpcli.proofs.book import Book, Fact, Refused
 from lumpcli.proofs.rows import Columns
 
 _PARTS = 1 << 20  # of half an ulp all but one count: what is nearer rounds for sure
-_LONGEST = 1 << 16  # bits
+_LONGEST = 1 << 18  # bits of all ratios together
 
 
 def within(
@@ -32,12 +32,11 @@ def within(
     symmetry, keys = layer.symmetry, {layer.activation.key(i) for i in rows}
     if any(t.limits is not None or t.row_scale is not None for t in layer.terms):
         raise Refused(layer.name, layer.name, "integers are not rounded")
-    common, unit = (
-        lcm(*some) for some in zip(*(r.as_integer_ratio() for r in ratios), strict=True)
-    )
-    allowed = all(ratios) and all(symmetry.normaliser(r) == r for r in ratios)
-    if len(keys) > 1 or symmetry is Symmetry.SIGN or not allowed or common >> _LONGEST:
+    length = sum(r.numerator.bit_length() + r.denominator.bit_length() for r in ratios)
+    allowed = length <= _LONGEST and all(r and symmetry.normaliser(r) == r for r in ratios)
+    if len(keys) > 1 or symmetry is Symmetry.SIGN or not allowed:
         raise Refused(layer.name, layer.name, "a ratio is none that the function allows")
+    common, unit = lcm(*(r.numerator for r in ratios)), lcm(*(r.denominator for r in ratios))
     centre = fold(columns.stored(every), columns.coefficient, columns.starts)
     radius = fold(_half_ulps(columns, every), list(map(abs, columns.coefficient)), columns.starts)
     linear = symmetry is Symmetry.LINEAR

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 
+import numpy as np
 import onnx
 import pytest
 
@@ -15,7 +16,7 @@ from lumpcli.errors import OutputError, RunError, UsageError
 from lumpcli.proofs import Refused
 from lumpcli.results import Verdict
 from tests.certify.test_document import SCHEMA
-from tests.models import mlp
+from tests.models import build, mlp, node
 from tests.report.schema import KEYWORDS, check
 
 
@@ -117,3 +118,20 @@ def test_numbers_beyond_all_measure_are_not_stated():
     assert _rationals([Fraction(-2, 3), Fraction(5)]) == ["-2/3", "5"]
     with pytest.raises(UsageError, match="too many digits"):
         _rationals([Fraction(10**5000)])
+
+
+def test_what_has_no_proof_yet_is_left_out(tmp_path):
+    """The third row is the sum of the others, which the pass linear finds."""
+    rng = np.random.default_rng(0)
+    shapes = {"w": (2, 8), "v": (6, 3), "u": (2, 6), "b": 3, "c": 6, "d": 2}
+    numbers = {n: rng.integers(-9, 9, shape).astype(np.float32) for n, shape in shapes.items()}
+    numbers["w"] = np.vstack([numbers["w"], numbers["w"].sum(axis=0)])
+    layers = (("x", "w", "b", "h"), ("h", "v", "c", "g"), ("r", "u", "d", "y"))
+    nodes = [node("Gemm", [*told], [made], transB=1) for *told, made in layers]
+    nodes.insert(2, node("Relu", ["g"], ["r"]))
+    a, b, c = (tmp_path / name for name in ("a.onnx", "b.onnx", "c.json"))
+    onnx.save(build(nodes, numbers, inputs={"x": ("N", 8)}), a)
+    assert lumpcli.reduce(a).changed
+    assert not lumpcli.reduce(a, b, certificate=c).changed
+    with pytest.raises(UsageError, match="what the pass linear does"):
+        lumpcli.reduce(a, b, passes=["lumping", "linear"], certificate=c, force=True)
