@@ -153,7 +153,8 @@ class Book:
         key = ("row", row.shape, scale / lead, function.name, function.attributes, anchored)
         if not function.is_identity:
             within = value_range(function.key(0), *self.interval(one))
-            return self.number((*key, one.bias), within), symmetry.value_ratio(lead), ZERO
+            label, added = self.number((*key, one.bias), within), symmetry.value_offset(lead)
+            return label, symmetry.value_ratio(lead), Shift(added)
         if key not in self.numbers:
             anchor = one.bias if anchored else ZERO
             within = self.interval(replace(one, bias=anchor))

@@ -13,7 +13,18 @@ from math import lcm
 
 import numpy as np
 
-from lumpcli.ir import EVERYTHING, ZERO, Array, Exact, Symmetry, Term, fold, sum_range, value_range
+from lumpcli.ir import (
+    EVERYTHING,
+    ZERO,
+    Array,
+    Exact,
+    Shift,
+    Symmetry,
+    Term,
+    fold,
+    sum_range,
+    value_range,
+)
 from lumpcli.proofs.book import Book, Fact, Refused
 from lumpcli.proofs.rows import Columns
 
@@ -48,7 +59,11 @@ def within(
     label = book.fresh(sum_range([(Fraction(1, unit), values)]))
     biases = [columns.bias(centre, k) if linear else ZERO for k in range(len(rows))]
     return [
-        (label, symmetry.value_ratio(ratio) * unit, bias - biases[0] * (ratio / ratios[0]))
+        (
+            label,
+            symmetry.value_ratio(ratio) * unit,
+            bias - biases[0] * (ratio / ratios[0]) + Shift(symmetry.value_offset(ratio)),
+        )
         for ratio, bias in zip(ratios, biases, strict=True)
     ]
 

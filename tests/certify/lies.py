@@ -53,9 +53,9 @@ def unequal() -> Proven:
 
 
 def another_offset() -> Proven:
-    """A feature that nobody reads leaves behind an offset that it does not have."""
-    model = two([[1, 2], [2, 1], [1, 1]], [[1, 1], [2, 1], [0, 0]])
-    return forged(model, {"r": cut([0, 1], [0, 1, -1], offset=[0, 0, 5])})
+    """A multiple that nobody reads leaves behind an offset that it does not have."""
+    model = two([[1, 2], [2, 4], [1, 1]], [[1, 1], [0, 0], [2, 1]])
+    return forged(model, {"r": cut([0, 2], [0, 0, 2], [1, 2, 1], [0, 5, 0])})
 
 
 def claimed(**said: Any) -> Callable[[dict[str, Any]], None]:
