@@ -144,7 +144,7 @@ def reduce(
     host = load(source, freeze_initializers=freeze_initializers)
     if target is not None and output is not None:
         check_data_place(host, output, target)
-net, on_box = chosen(host.net, only, exclude), None
+    net, on_box = chosen(host.net, only, exclude), None
     if granted is not None:
         box, phases = bounds_on(host, granted, workers)
         net, on_box = bounded(host, net, box, phases), facts_in(box, phases)
