@@ -31,25 +31,36 @@ class _Anchor:
 
 @dataclass(frozen=True)
 class Search:
-    """A search for multiples among the parts of a layer.
+    """A search for multiples: folded columns, the partition of the rows, and its parts.
 
-    `rows` is the partition, `settled` are the labels of earlier layers' rows.
+    `settled` are the labels of earlier layers' rows; `phase` (n,) is that of the rows.
     """
 
-    layer: Layer
+    columns: Columns
     parts: Sequence[Part]
     rows: Rows
     settled: Collection[int]
+    phase: Array
 
     def loosened(self, loosen: Loosen) -> Rows:
-        """The partition when rows may be merged that are not exactly proportional."""
-        rows = self.rows
-        for part in self.parts:
-            others = np.ones(self.layer.width, bool)
-            others[part.rows] = False
-            settled = {*self.settled, *self.rows.label[others].tolist()}
-            rows = loosen(part.columns, rows, settled)
-        return rows
+        """The partition when rows may be merged that are not exactly proportional.
+
+        Weights that are only near those stored need not have the same signs. So rows of known sign
+        join others as the function they are by name, which takes rows that are alone.
+        """
+        _, inverse, counts = np.unique(self.rows.label, return_inverse=True, return_counts=True)
+        free = counts[inverse] == 1
+        free[list(self.rows.single)] = False
+        fixed = self.rows.label[(self.phase != 0) & ~free]
+        return loosen(self.columns, self.rows, {*self.settled, *fixed.tolist()})
+
+    def joined(self, rows: Rows) -> Array:
+        """The phases (n,) in a loosened partition: rows that joined others have none."""
+        _, inverse, counts = np.unique(rows.label, return_inverse=True, return_counts=True)
+        moved = (counts[inverse] > 1) & np.isin(
+            rows.label, rows.label[rows.label != self.rows.label]
+        )
+        return np.where(moved, 0, self.phase).astype(np.int8)
 
 
 @dataclass
@@ -74,9 +85,11 @@ class Dense:
         found = [self._searched(part) for part in parts]
         rows, anchors = together(layer, parts, found)
         exact = rows.label
-        search = self.searches[layer.name] = Search(layer, parts, rows, anchors.keys())
+        search = self.searches[layer.name] = Search(columns, parts, rows, anchors.keys(), phase)
         if self.loosen is not None:
             rows = search.loosened(self.loosen)
+            phase = search.joined(rows)
+            parts = parts_of(columns, phase)
         facts = _Scattered(layer.width, Fraction(0))
         for part in parts:
             own = rows if len(part.rows) == layer.width else rows.chosen(part.rows)

@@ -43,11 +43,11 @@ class Sweep(Values):
 
     def would_change(self, loosen: Loosen, jobs: int = 1) -> bool:
         """Whether facts with that loosening would be others; looks at `jobs` layers at a time."""
-        step = stage("comparing", sum(s.layer.nbytes for s in self.searches.values()))
+        step = stage("comparing", sum(s.columns.layer.nbytes for s in self.searches.values()))
 
         def changes(search: Search) -> bool:
             found = search.loosened(loosen)
-            step.advance(search.layer.nbytes)
+            step.advance(search.columns.layer.nbytes)
             return not np.array_equal(found.label, search.rows.label)
 
         if jobs == 1:

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lumpcli.analysis import CONSTANT, signs, values_of
+from lumpcli.analysis import CONSTANT, loosen, signs, values_of
 from lumpcli.analysis.columns import columns_of
 from lumpcli.analysis.facts import INSIDE
 from lumpcli.analysis.signs import Ranges, outwards, row_ranges
@@ -208,3 +208,28 @@ def test_outwards():
     assert Fraction(low) < third < Fraction(high)
     assert outwards((Fraction(1, 2), math.inf)) == (0.5, math.inf)
     assert outwards((-(Fraction(10) ** 400), Fraction(10) ** 400)) == (-math.inf, math.inf)
+
+
+def test_rows_within_rounding_join_as_what_they_are_by_name():
+    """Their weights may be chosen so that they are not active: no offset, no negative ratio."""
+    row = np.array([1, 3, 0], "f4")
+    third = (row / 3).astype("f4")
+    f = dense("f", "h", [row, third, [0, 3, 1], [0, 6, 2]], [3, 1, 0, 5])
+    made = net(X, H, f, dense("y", "f", [[1] * 4], act=LINEAR))
+    exact, loose = values_of(made)["f"], values_of(made, loosen)["f"]
+    assert exact.phase.tolist() == [1, 1, 1, 1]
+    assert exact.class_of[0] != exact.class_of[1]
+    assert exact.class_of[2] == exact.class_of[3]
+    assert loose.phase.tolist() == [0, 0, 1, 1]
+    assert loose.class_of[0] == loose.class_of[1]
+    assert abs(loose.ratio[1] - Fraction(1, 3)) < 1e-6
+    assert not loose.offset[1]
+
+
+def test_rows_that_differ_by_more_than_a_ratio_do_not_join_within_rounding():
+    third = (np.array([1, 3, 0]) / 3).astype("f4")
+    for bias in (-1, 7):
+        f = dense("f", "h", [[1, 3, 0], third], [3, bias])
+        made = net(X, H, f, dense("y", "f", [[1] * 2], act=LINEAR))
+        facts = values_of(made, loosen)["f"]
+        assert facts.class_of[0] != facts.class_of[1]
