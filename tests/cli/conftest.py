@@ -34,13 +34,23 @@ class FakeSettings:
     jobs: int | None = None
 
 
+@dataclass(frozen=True)
+class FakeGranted:
+    """The fields of lumpcli.api.Granted."""
+
+    box: Any
+    semantics: str = "real"
+    budget: float | None = None
+    seed: int = 0
+
+
 class FakeApi(types.ModuleType):
     """Answers with what a test put into `answers`, by verb; records the calls.
 
     An answer that is an exception is raised, one that is a function is called.
     """
 
-    Settings = FakeSettings
+    Settings, Granted = FakeSettings, FakeGranted
 
     def __init__(self) -> None:
         super().__init__("lumpcli.api")

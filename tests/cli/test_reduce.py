@@ -22,6 +22,7 @@ DEFAULTS = {
     "freeze_initializers": False,
     "jobs": None,
     "certificate": None,
+    "granted": None,
     "settings": None,
 }
 
@@ -46,6 +47,7 @@ def test_every_option_arrives(lump, api):
         ),
         *("--only", "fc*", "--only", "/head", "--exclude", "x", "--force", "--no-verify"),
         *("--freeze-initializers", "--seed", "0", "--jobs", "3", "--certificate", "c.json"),
+        *("--box", "0,1", "--box", "x=0,2", "--semantics", "float32", "--time-budget", "9"),
     )
     assert ran.code == 0
     (_, _, options) = api.calls[0]
@@ -60,8 +62,16 @@ def test_every_option_arrives(lump, api):
         "freeze_initializers": True,
         "jobs": 3,
         "certificate": "c.json",
+        "granted": api.Granted(("0,1", "x=0,2"), "float32", 9.0, 0),
         "settings": api.Settings(seed=0),
     }
+
+
+@pytest.mark.parametrize("option", [("--semantics", "float32"), ("--time-budget", "3")])
+def test_what_is_about_a_box_needs_one(lump, api, option):
+    ran = lump("reduce", "a.onnx", "b.onnx", *option)
+    assert (ran.code, ran.out, api.calls) == (2, "", [])
+    assert "--box" in ran.err
 
 
 def test_out_is_optional_with_dry_run_only(lump, api):

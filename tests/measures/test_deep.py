@@ -13,7 +13,7 @@ from lumpcli.measures.deep import near_miss, numerical_rank
 from tests.nets import dense, net, source
 
 ONE = ("Relu", "LeakyRelu")
-ALL = ("Relu", "Tanh", "Sigmoid", "Abs", "Sign", "Cos", "Identity")
+ALL = ("Relu", "Tanh", "Sigmoid", "Mish", "Abs", "Sign", "Cos", "Identity")
 
 
 def layer_of(rows, bias=None, name="Relu", dtype=np.float32):
@@ -28,7 +28,7 @@ def distance(a, b, symmetry):
     """Relative distance of two rows up to what the activation allows."""
     if symmetry is Symmetry.NONE:
         return np.linalg.norm(a - b) / max(np.linalg.norm(a), np.linalg.norm(b))
-    if symmetry in (Symmetry.ODD, Symmetry.EVEN):
+    if symmetry in (Symmetry.ODD, Symmetry.EVEN, Symmetry.POINT):
         longer = max(np.linalg.norm(a), np.linalg.norm(b))
         return min(np.linalg.norm(a - b), np.linalg.norm(a + b)) / longer
     a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
@@ -64,7 +64,8 @@ def test_near_miss(name, seed):
         ("Tanh", 2.0, False),
         ("Cos", -1.0, True),
         ("Sigmoid", 1.0, True),
-        ("Sigmoid", -1.0, False),
+        ("Sigmoid", -1.0, True),
+        ("Mish", -1.0, False),
     ],
 )
 def test_near_miss_at_a_ratio(name, factor, found):
