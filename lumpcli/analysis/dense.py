@@ -81,6 +81,7 @@ class Dense:
         columns = columns_of(layer, self.numbering.layers)
         ends = granted(layer, *row_ranges(columns, self.numbering.ranges))
         phase = phases(layer, *ends)
+        self.numbering.zeros_by_sign |= bool((phase < 0).any())
         parts = parts_of(columns, phase)
         found = [self._searched(part) for part in parts]
         rows, anchors = together(layer, parts, found)

@@ -64,11 +64,13 @@ class Values:
     """Facts on every layer. Classes are numbered over the whole net.
 
     `known` has the irrational constants (the sigmoid of a bias, say) that offsets name: the nearest
-    float64 of each. Facts never use it.
+    float64 of each. Facts never use it. `zeros_by_sign`: somewhere a function returns 0 because
+    what it is applied to is never positive.
     """
 
     layers: Mapping[str, LayerValues]
     known: Mapping[int, float]
+    zeros_by_sign: bool
 
     def __getitem__(self, layer: str) -> LayerValues:
         return self.layers[layer]

@@ -53,7 +53,7 @@ def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> L
             for source, used in _dense_reads(layer, reading, values).items():
                 read[source] |= used
             for term in layer.terms:  # columns that stay read zeros, too, which have to stay zeros
-                needed[term.source] |= term.frozen and bool(reading.any())
+                needed[term.source] |= term.frozen and values.zeros_by_sign and bool(reading.any())
         else:
             # also where reads cancel: a kept feature computes both
             for term in layer.terms:

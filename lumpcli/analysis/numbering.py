@@ -33,13 +33,15 @@ class Numbering:
     """The facts on the layers seen so far, and the classes they use.
 
     `known` are the irrational constants, to float64. A class described by a key is the same
-    wherever the key turns up. `ranges` say where the values of classes lie.
+    wherever the key turns up. `ranges` say where the values of classes lie, and
+    `zeros_by_sign` whether that made any function return 0.
     """
 
     layers: dict[str, LayerValues] = field(default_factory=dict)
     known: dict[int, float] = field(default_factory=dict)
     numbers: dict[Hashable, int] = field(default_factory=dict)
     ranges: Ranges = field(default_factory=Ranges)
+    zeros_by_sign: bool = False
     classes: int = 0
 
     def fact(self, layer: str, feature: int) -> Fact:
@@ -96,6 +98,7 @@ class Numbering:
         within = low, high
         factor = ONE if function[0] == "Identity" else slope(function, phase_of(within))
         if factor == 0:
+            self.zeros_by_sign = True
             return CONSTANT, Fraction(0), ZERO
         if factor is not None:
             return self._linear({c: weight * factor for c, weight in row.items()}, bias * factor)

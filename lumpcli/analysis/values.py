@@ -68,7 +68,8 @@ def values_of(net: Net, loosen: Loosen | None = None) -> Sweep:
     for layer in net.layers:
         numbering.layers[layer.name] = _facts(numbering, dense, layer)
         step.advance(layer.nbytes)
-    return Sweep(numbering.layers, numbering.known, dense.searches, numbering.ranges)
+    zeros = numbering.zeros_by_sign
+    return Sweep(numbering.layers, numbering.known, zeros, dense.searches, numbering.ranges)
 
 
 def _facts(numbering: Numbering, dense: Dense, layer: Layer) -> LayerValues:

@@ -107,7 +107,7 @@ def _own(net: Net, step: Linear, tally: Rounding) -> Layer:
     for number, unit in enumerate(step.units):
         row = _unit_row(net, step, number, tally)
         for slot, sign in zip(unit.slots, (1, -1), strict=False):
-            weight[place[slot]] = sign * row
+            weight[place[slot]] = (sign * row).reshape(weight.shape[1:])
             if bias is not None:
                 bias[place[slot]] = float(unit.shift)
     activation = layer.activation
@@ -148,8 +148,7 @@ def _unit_row(net: Net, step: Linear, number: int, tally: Rounding) -> Array:
 def factors_of_reader(net: Net, step: Linear, row: int) -> list[tuple[int, Fraction]]:
     """By which factors a row of the only reader reads the z's of what goes."""
     ((reader, index),) = net.readers[step.layer]
-    weight = reader.terms[index].weight
-    assert weight is not None
+    weight = reader.terms[index].flat
     return [
         (c.feature, c.slope * Fraction(float(weight[row, c.feature])))
         for c in step.gone

@@ -15,7 +15,7 @@ def test_a_constant_is_known_exactly_or_to_float64():
     ratio = (Fraction(0), Fraction(1), Fraction(0), Fraction(3))
     classes = np.array([CONSTANT, 3, CONSTANT, 3])
     facts = LayerValues(classes, ratio, (Shift(THIRD), Shift(), odd, odd))
-    values = Values({"h": facts}, {4: 0.25})
+    values = Values({"h": facts}, {4: 0.25}, False)
     assert values["h"] is facts
     assert values.constant("h", 0) == THIRD
     assert values.constant("h", 1) is None

@@ -57,7 +57,7 @@ def test_functions_exact_in_float32_are_cut(operator, attributes):
 
 SMOOTH = {
     "Tanh": (Symmetry.ODD, 9),
-    "Sigmoid": (Symmetry.NONE, 9),
+    "Sigmoid": (Symmetry.POINT, 9),
     "Erf": (Symmetry.ODD, 9),
     "Softplus": (Symmetry.NONE, 9),
     "Softsign": (Symmetry.ODD, 9),
@@ -72,7 +72,7 @@ SMOOTH = {
     "Cos": (Symmetry.EVEN, 9),
     "Atan": (Symmetry.ODD, 9),
     "Asinh": (Symmetry.ODD, 9),
-    "HardSigmoid": (Symmetry.NONE, 9),
+    "HardSigmoid": (Symmetry.POINT, 9),
 }
 
 
