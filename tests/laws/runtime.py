@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+from onnx.reference import ReferenceEvaluator
 
 from lumpcli.api import reduce
+from lumpcli.judge.double import make_double
 from lumpcli.results import Level, Result
 from tests.laws.core import Rng
 from tests.laws.spec import Network
@@ -31,6 +33,17 @@ def session(model: onnx.ModelProto | bytes) -> Any:
 def run(model: onnx.ModelProto | bytes, feeds: Feeds) -> list[Any]:
     """All outputs."""
     outputs: list[Any] = session(model).run(None, feeds)
+    return outputs
+
+
+def evaluated(model: onnx.ModelProto, feeds: Feeds, wide: bool) -> list[Any]:
+    """All outputs by onnx's reference evaluator; `wide`: in float64."""
+    if wide:
+        narrow, model = model, onnx.ModelProto()
+        model.CopyFrom(narrow)
+        make_double(model)
+        feeds = {n: v.astype(np.float64) if v.dtype.kind == "f" else v for n, v in feeds.items()}
+    outputs: list[Any] = ReferenceEvaluator(model).run(None, feeds)
     return outputs
 
 

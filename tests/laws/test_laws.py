@@ -20,6 +20,7 @@ from tests.laws.reference import expected
 from tests.laws.runtime import (
     FACTS,
     constant_bytes,
+    evaluated,
     farthest,
     feeds_for,
     identical,
@@ -124,6 +125,19 @@ def test_levels_are_ordered(seed: int) -> None:
     feeds = feeds_for(case.model, np.random.default_rng(seed), largest=2)
     before = run(case.model, feeds)
     assert farthest(before, run(strict.model, feeds)) <= TOLERANCE[case.double]
+
+
+@examples(25)
+@given(seeds)
+def test_level_strict_is_bit_equal_in_the_reference_evaluator(seed: int) -> None:
+    """Nothing is rounded on dyadic networks, by any pass: in float32 and in float64."""
+    case = random_case(seed)
+    result = reduced(case.model, "strict", passes=(*FACTS, "linear"))
+    assert result.rounded == 0
+    feeds = feeds_for(case.model, np.random.default_rng(seed), largest=2)
+    for wide in (False, True):
+        before, after = (evaluated(m, feeds, wide) for m in (case.model, result.model))
+        assert identical(before, after)
 
 
 @examples(40)
