@@ -50,6 +50,11 @@ class Plan:
         return (self,) if self.after is None else (self, *self.after.stages)
 
     @property
+    def steps(self) -> int:
+        """How many nets this stage makes one from another."""
+        return bool(self.quotient.cuts or self.quotient.merges) + len(self.linear)
+
+    @property
     def final(self) -> Net:
         """The net in the end."""
         return self.stages[-1].reduced

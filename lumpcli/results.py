@@ -173,6 +173,9 @@ class Result(_Document):
     file_bytes: Change  # model and data files together
     folded: int  # weights that are sums of several, or multiples, of stored ones
     rounded: int  # of those, how many were not representable and were rounded once
+    steps: (
+        int  # networks made one from another; every step rounds, and knows what the last one left
+    )
     promise: Literal["exact", "within rounding"]  # strict and exact are both "exact"
     rounding: tuple[RoundingBound, ...]  # of every graph output; at level rounding: none
     lower_bound: LowerBound | None  # None: no network of one hidden layer, or level rounding

@@ -229,6 +229,7 @@ def _result(
         file_bytes=Change(0, 0),
         folded=done.total.folded,
         rounded=done.total.rounded,
+        steps=sum(stage.steps for stage in done.stages),
         promise="within rounding" if level == "rounding" else "exact",
         rounding=() if level == "rounding" else bounds,
         lower_bound=None if level == "rounding" or on_box else lower_bound(net, reduced),

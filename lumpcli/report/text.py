@@ -187,6 +187,9 @@ def _promise(result: Result) -> str:
     if result.level == "strict":
         return f"equal as real functions; {folded}, none rounded"
     needed = "none needed" if result.rounded == 0 else f"{result.rounded:,} needed"
+    if result.steps > 1 and result.rounded:
+        steps = f"rounded once in each of {result.steps} steps ({needed} rounding)"
+        return f"each step equal as a real function to the one before; {folded}, {steps}"
     return f"equal as real functions; {folded}, each rounded once (here: {needed} rounding)"
 
 
