@@ -55,6 +55,27 @@ class Change(_Record):
     after: int
 
 
+# --- domains ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InputRange(_Record):
+    """The least lower and the largest upper bound that a box gives elements of one input."""
+
+    input: str
+    lower: float
+    upper: float
+    uniform: bool  # whether every element has these two
+
+
+@dataclass(frozen=True)
+class Domain(_Record):
+    """The box that something is said of, in brief; inputs that are not listed have no bounds."""
+
+    origin: str  # "given", or "stated by small.onnx"
+    inputs: tuple[InputRange, ...]
+
+
 # --- verify -------------------------------------------------------------------------------
 
 
@@ -91,6 +112,8 @@ class Verdict(_Document):
     runtime: str  # "onnxruntime 1.31.1, CPU, optimisations off, 1 thread"
     referee: str  # "agrees" / "differs" / "skipped: <reason>"
     witness: str | None = None  # file with the input on which the models differ most
+    domain: Domain | None = None  # all samples lie in it; None: nothing restricted them
+    uncompared: tuple[str, ...] = ()  # outputs of one model alone: whether it is in its domain
     assurance: Literal["measured"] = "measured"  # samples are never a proof
 
 
@@ -261,4 +284,5 @@ class Stats(_Document):
     lower_bound: LowerBound | None  # None: no network of one hidden layer
     constant_outputs: tuple[ConstantOutput, ...]
     why_not: str | None  # one sentence, when nothing can go
+    domain: Domain | None = None  # the model states that it is meant for these inputs only
     notes: tuple[str, ...] = ()  # reasons for operators that were not understood, one line each

@@ -59,6 +59,8 @@ SETTINGS = [
     "optimize",
     "referee",
     "jobs",
+    "box",
+    "everywhere",
 ]
 
 

@@ -13,9 +13,10 @@ from lumpcli.analysis import Grants, loosen
 from lumpcli.api.boxed import Granted, bounded, bounds_on, facts_in
 from lumpcli.api.planning import chosen, plan_export, threads
 from lumpcli.api.writing import Job, finish
+from lumpcli.box import summarise
 from lumpcli.certify import check
-from lumpcli.errors import UsageError
-from lumpcli.exporter import check_data_place, check_roundtrip, check_target, embed
+from lumpcli.errors import InputError, UsageError
+from lumpcli.exporter import check_data_place, check_roundtrip, check_target, domain_of, embed
 from lumpcli.judge import Settings
 from lumpcli.judge import verify as verify_files
 from lumpcli.loader import Host, load
@@ -34,7 +35,7 @@ from lumpcli.measures import (
 from lumpcli.passes import PASSES
 from lumpcli.pipeline import Plan
 from lumpcli.proofs import Refused
-from lumpcli.results import BoxFacts, Change, Level, Proof, Result, Stats, Verdict
+from lumpcli.results import BoxFacts, Change, Domain, Level, Proof, Result, Stats, Verdict
 
 PathOrModel = str | os.PathLike[str] | ModelProto
 
@@ -103,7 +104,16 @@ def stats(
         rounding.final,
         file_bytes=size,
         deep=deep,
+        domain=_stated(host, source),
     )
+
+
+def _stated(host: Host, source: PathOrModel) -> Domain | None:
+    try:
+        box = domain_of(host.model)
+    except InputError as error:
+        raise InputError(f"{_label(source)}: {error}") from None
+    return None if box is None else summarise(box, "stated")
 
 
 def reduce(

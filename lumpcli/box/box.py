@@ -82,6 +82,34 @@ class Box:
                     f"the input has {tuple(inputs[name])}"
                 )
 
+    def intersect(self, other: Box) -> Box:
+        """What lies in both boxes; of an input that only one bounds, what that one says.
+
+        Raises UsageError where nothing does, or shapes differ.
+        """
+        ranges = {**self.ranges, **other.ranges}
+        for name in self.ranges.keys() & other.ranges.keys():
+            (a, b), (c, d) = self.ranges[name], other.ranges[name]
+            if a.shape != c.shape:
+                raise UsageError(f"box: {name!r} has bounds of shapes {a.shape} and {c.shape}")
+            ranges[name] = np.maximum(a, c), np.minimum(b, d)
+        return Box(ranges)
+
+    def inward(self, types: Mapping[str, np.dtype[Any]]) -> Box:
+        """The box whose bounds are the outermost numbers of the inputs' types that lie in it.
+
+        A number of the box that is rounded to its type lies in this box. Raises UsageError where
+        no number of the type lies between two bounds.
+        """
+        ranges = {}
+        for name, (lower, upper) in self.ranges.items():
+            least = _rounded(lower, types[name], np.inf)
+            most = _rounded(upper, types[name], -np.inf)
+            if (least > most).any():
+                raise UsageError(f"box: no {types[name]} lies between two bounds of {name!r}")
+            ranges[name] = least, most
+        return Box(ranges)
+
     def contains(self, point: Mapping[str, Array]) -> bool:
         """Whether an input, or several along a first axis, lies in the box."""
         return all(
@@ -105,3 +133,13 @@ class Box:
             bound = rng.random(shape) < at_bound.reshape(count, *[1] * lower.ndim)
             found[name] = np.where(bound, corner, inside)
         return found
+
+
+def _rounded(bounds: Array, dtype: np.dtype[Any], side: float) -> Array:
+    """The numbers of a type nearest to some bounds, on one side of them; float64."""
+    with np.errstate(over="ignore"):
+        near = bounds.astype(dtype)
+    next_ = np.nextafter(near, np.array(side, dtype)).astype(np.float64)
+    wide = near.astype(np.float64)
+    found: Array = np.where(wide < bounds if side > 0 else wide > bounds, next_, wide)
+    return found

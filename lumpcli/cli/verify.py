@@ -54,6 +54,14 @@ def _check(console: Console, a: str, b: str, certificate: str, samples: Settings
     help="Check the proof that `reduce --certificate` wrote; samples are compared only if one of "
     "the other options asks for it.",
 )
+@click.option(
+    "--box",
+    multiple=True,
+    metavar="BOX",
+    help="Compare inside this box: lo,hi for all inputs, NAME=lo,hi, FILE.npz or FILE.vnnlib "
+    "(repeatable; default: the domain that A or B states, if one does).",
+)
+@click.option("--everywhere", is_flag=True, help="Compare everywhere, whatever A and B state.")
 @verification_options
 @click.option("--optimize", is_flag=True, help="Run with onnxruntime's default optimisations.")
 @jobs_option

@@ -1,5 +1,6 @@
 """From a reduced net back to ONNX."""
 
+from lumpcli.exporter.domain import domain_of, state_domain, without_domain
 from lumpcli.exporter.files import (
     check_data_place,
     check_target,
@@ -16,10 +17,13 @@ __all__ = [
     "check_data_place",
     "check_roundtrip",
     "check_target",
+    "domain_of",
     "embed",
     "export",
     "publish",
     "staging",
+    "state_domain",
+    "without_domain",
     "write_copy",
     "write_model",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -173,10 +173,13 @@ def _relative(delta: np.ndarray, scale: np.ndarray) -> float:
 
 
 class Comparison:
-    """All outputs of two models in one engine."""
+    """All outputs of two models in one engine, but for those that are not to be compared."""
 
-    def __init__(self, engine: Literal["onnxruntime", "referee"]) -> None:
+    def __init__(
+        self, engine: Literal["onnxruntime", "referee"], uncompared: Collection[str] = ()
+    ) -> None:
         self.engine = engine
+        self.uncompared = uncompared
         self.tallies: dict[str, Tally] = {}
         self.mismatch: tuple[str, int] | None = None
 
@@ -188,6 +191,7 @@ class Comparison:
         dtypes: Mapping[str, str] | None = None,
     ) -> None:
         """Take in all (flattened) outputs on one batch; `dtypes`: in whose ulps to count."""
+        a, b = ({n: x for n, x in m.items() if n not in self.uncompared} for m in (a, b))
         if a.keys() != b.keys():
             both = f"{', '.join(a)} against {', '.join(b)}"
             self.mismatch = self.mismatch or (f"outputs differ in structure: {both}", batch)

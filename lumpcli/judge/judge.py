@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from lumpcli.judge.arrays import write_witness
@@ -21,10 +21,10 @@ from lumpcli.results import Verdict
 def judge(case: Case) -> Verdict:
     """Whether model `b` computes what the original `a` does, on samples: see `verify`.
 
-    Raise UsageError for settings that do not fit the model, OutputError for a witness that cannot
-    be written.
+    Raise UsageError for settings that do not fit the model, InputError for a domain that cannot be
+    read, OutputError for a witness that cannot be written.
     """
-    sentence = difference(case.a, case.b)
+    sentence = difference(case.a, case.b, case.uncompared)
     if sentence is not None:
         return _verdict(case, "different", sentence)
     try:
@@ -58,6 +58,8 @@ def _verdict(
         runtime=describe_runtime(case.settings.optimize) + note,
         referee=opinion.referee,
         witness=witness,
+        domain=None if case.inside is None else case.inside.summary,
+        uncompared=tuple(sorted(case.uncompared)),
     )
 
 
@@ -65,7 +67,7 @@ def _verdict(
 class _Progress:
     """What was compared, so far."""
 
-    comparison: Comparison = field(default_factory=lambda: Comparison("onnxruntime"))
+    comparison: Comparison
     samples: int = 0
     crash: tuple[str, int] | None = None  # why B does not run, and on which batch
     starved: str = ""  # why B could not run, which is not its fault
@@ -76,7 +78,7 @@ def _compare(case: Case, trial: Trial) -> Verdict:
     referee = Referee(case.a, case.b, _referee_seconds(case))
     if not case.settings.referee:
         referee.skipped = "not asked for"
-    progress = _Progress()
+    progress = _Progress(Comparison("onnxruntime", case.uncompared))
     try:
         _run(case, trial, case.session(case.b), progress, referee)
     except NoMemory as error:

@@ -16,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 from lumpcli.judge.compare import Comparison
+from lumpcli.judge.domain import guards
 from lumpcli.judge.double import make_double
 from lumpcli.judge.flatten import flatten
 from lumpcli.judge.maxima import Maxima, is_float
@@ -85,7 +86,7 @@ class Referee:
 
     def __init__(self, a: Signature, b: Signature, seconds: float = SECONDS) -> None:
         """`seconds`: for all batches together; a batch that would exceed them is not begun."""
-        self.comparison = Comparison("referee")
+        self.comparison = Comparison("referee", guards(a, b))
         self.noise: dict[str, Maxima] = {}  # per output of A: |a32 - a64|
         self._flips: dict[str, tuple[int, int]] = {}  # per integer output of A: a32 != a64, of all
         self.magnitude = 0.0

@@ -9,8 +9,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.judge.arrays import fit_inputs, fits, known, numpy_type
+from lumpcli.judge.inside import BoxSamples, demand_inside
 from lumpcli.judge.settings import Settings
 from lumpcli.judge.signature import Port, Signature
 
@@ -19,6 +21,8 @@ from lumpcli.judge.signature import Port, Signature
 _FIRST = ("normal", "unit", "large", "symmetric", "onehot", "zeros")
 _THEN = ("normal", "unit", "large", "symmetric", "onehot")
 _MOST_ELEMENTS = 2**22  # drawn per batch and input
+_SMALL_BATCHES = 16  # where the batch size is open: enough for the referee
+_MOST_BATCHES = 128  # after them, about
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,14 @@ class _Batch:
 class Samples:
     """The batches one verification runs; batch k is made when `feeds(k)` asks for it."""
 
-    def __init__(self, signature: Signature, settings: Settings, guess: Guess) -> None:
-        """Raise UsageError when the settings name an input or a symbol the model does not have."""
+    def __init__(
+        self, signature: Signature, settings: Settings, guess: Guess, box: Box | None = None
+    ) -> None:
+        """`box`: where they lie; inputs without bounds are drawn everywhere.
+
+        Raise UsageError when the settings name an input or a symbol the model does not have, or
+        give an array that is not in the box.
+        """
         self._ports = signature.inputs
         self._limits = signature.limits
         self._settings = settings
@@ -62,6 +72,7 @@ class Samples:
         self._given = fit_inputs(self._ports, settings.inputs)
         self._bound = _bound_symbols(self._ports, settings, self._given)
         self._batch_axis = {p.name: self._find_batch_axis(p) for p in self._ports}
+        self._inside = self._box_samples(box or Box({}))
         self._batches = self._plan()
 
     def __len__(self) -> int:
@@ -118,7 +129,10 @@ class Samples:
         wanted = self._settings.samples
         if all(axis is None for axis in self._batch_axis.values()):
             return tuple(_Batch(i, 1, 1) for i in range(wanted))
-        starts = [0, *range(self._guess.small, wanted, self._large()), wanted]
+        small, large = self._guess.small, self._rows(self._guess.large)
+        few = min(wanted, small + _SMALL_BATCHES * large)
+        more = self._rows(max(large, wanted // _MOST_BATCHES)) if large > 1 else 1
+        starts = [0, *range(small, few, large), *range(few, wanted, more), wanted]
         return tuple(_Batch(i, j - i, j - i) for i, j in pairwise(starts) if j > i)
 
     def _plan_given(self) -> tuple[_Batch, ...]:
@@ -141,8 +155,9 @@ class Samples:
         array = self._given[port.name]
         return array[k * first : (k + 1) * first] if isinstance(first, int) else array
 
-    def _large(self) -> int:
-        return max(1, min(self._guess.large, _MOST_ELEMENTS // max(self._row(), 1)))
+    def _rows(self, wanted: int) -> int:
+        """Rows of a batch, of which so many are wanted."""
+        return max(1, min(wanted, _MOST_ELEMENTS // max(self._row(), 1)))
 
     def _row(self) -> int:
         """Elements of one sample, in the largest input."""
@@ -187,6 +202,14 @@ class Samples:
 
     # --- drawing
 
+    def _box_samples(self, box: Box) -> BoxSamples:
+        """Samples of the drawn inputs that have bounds; what is given must lie between them."""
+        for name in box.ranges.keys() & self._given.keys():
+            demand_inside(box, name, self._given[name])
+        drawn = [known(name, self._ports) for name in box.ranges if name not in self._given]
+        kinds = {port.name: (self._shape(port, 1), numpy_type(port)) for port in drawn}
+        return BoxSamples(box, kinds, self._settings.seed)
+
     def _draw(self, port: Port, j: int, batch: _Batch) -> np.ndarray:
         shape, axis = self._shape(port, batch.size), self._batch_axis[port.name]
         if axis is None:
@@ -197,6 +220,8 @@ class Samples:
 
     def _one(self, port: Port, j: int, i: int, shape: tuple[int, ...]) -> np.ndarray:
         """Sample `i` of input number `j`."""
+        if port.name in self._inside:
+            return self._inside.one(port.name, i).reshape(shape).astype(numpy_type(port))
         rng = np.random.default_rng([self._settings.seed, j, i])
         kind = _FIRST[i] if i < len(_FIRST) else _THEN[(i - len(_FIRST)) % len(_THEN)]
         type_ = numpy_type(port)

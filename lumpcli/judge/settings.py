@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from lumpcli.box import Box
 from lumpcli.errors import UsageError
 
 
@@ -30,6 +31,9 @@ class Settings:
     referee: also compare the models in float64, where they are small enough.
     jobs: threads for lumpcli's own work; None: one per core. onnxruntime always has one: sums in
         several threads would not come out the same twice.
+    box: where samples are drawn, and where your own must lie: a Box, or texts for `read_box`.
+        None: in the domains that the models state, if they do.
+    everywhere: draw samples everywhere, whatever the models state.
     """
 
     samples: int = 64
@@ -43,6 +47,8 @@ class Settings:
     optimize: bool = False
     referee: bool = True
     jobs: int | None = None
+    box: Box | Sequence[str] | None = None
+    everywhere: bool = False
 
     def check(self) -> None:
         """Raise UsageError when a number is out of range."""
@@ -58,6 +64,9 @@ class Settings:
             f"timeout must be more than 0 seconds, not {self.timeout}",
         )
         _demand(self.jobs is None or self.jobs >= 1, f"jobs must be at least 1, not {self.jobs}")
+        _demand(
+            self.box is None or not self.everywhere, "give a box, or compare everywhere, not both"
+        )
         for name, size in self.dims.items():
             _demand(size >= 1, f"dimension {name} must be at least 1, not {size}")
         for name, shape in self.input_shapes.items():

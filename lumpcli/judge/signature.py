@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, TensorProto, TypeProto, ValueInfoProto
 from onnx.helper import tensor_dtype_to_np_dtype
 
+from lumpcli.box import KEY
 from lumpcli.errors import InputError
 from lumpcli.judge.protos import all_nodes, all_tensors
 from lumpcli.wire import read
@@ -71,6 +72,7 @@ class Signature:
     random: tuple[str, ...]  # random operators in the model
     parameters: int  # stored numbers
     size: int  # bytes of the file, and of what it uses of data files
+    stated: tuple[tuple[str, str], ...]  # metadata about its domain: keys and texts
 
 
 def read_signature(path: str | os.PathLike[str]) -> Signature:
@@ -96,6 +98,7 @@ def read_signature(path: str | os.PathLike[str]) -> Signature:
         random=tuple(sorted({n.op_type for n in all_nodes(model)} & _RANDOM)),
         parameters=sum(_size(t.dims) for t in tensors),
         size=file.stat().st_size + external,
+        stated=tuple((p.key, p.value) for p in model.metadata_props if p.key == KEY),
     )
 
 
@@ -115,10 +118,14 @@ def read_model(path: Path) -> ModelProto:
     return model
 
 
-def difference(a: Signature, b: Signature) -> str | None:
-    """The first way in which inputs or outputs do not match, as a sentence; None when they do."""
+def difference(a: Signature, b: Signature, uncompared: Collection[str] = ()) -> str | None:
+    """The first way in which inputs or outputs do not match, as a sentence; None when they do.
+
+    `uncompared`: outputs that do not count.
+    """
+    outputs = [tuple(p for p in m.outputs if p.name not in uncompared) for m in (a, b)]
     inputs = _port_difference("input", a.inputs, b.inputs, shapes=True)
-    return inputs or _port_difference("output", a.outputs, b.outputs, shapes=False)
+    return inputs or _port_difference("output", outputs[0], outputs[1], shapes=False)
 
 
 def _port_difference(

@@ -6,9 +6,11 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from lumpcli.judge.domain import Inside, find_domain, guards
 from lumpcli.judge.flatten import Unsupported, flatten
 from lumpcli.judge.maxima import gap
 from lumpcli.judge.samples import Samples, guesses
@@ -31,6 +33,16 @@ class Case:
     settings: Settings
     started: float = field(default_factory=lambda: time.monotonic())
     frugal: bool = False  # one model in memory at a time, and neither twice
+
+    @cached_property
+    def inside(self) -> Inside | None:
+        """Where samples are drawn; None: everywhere. Raise UsageError, InputError."""
+        return find_domain(self.a, self.b, self.settings)
+
+    @property
+    def uncompared(self) -> frozenset[str]:
+        """Outputs of one model alone that say whether an input is in its domain."""
+        return guards(self.a, self.b)
 
     @property
     def deadline(self) -> float:
@@ -113,8 +125,9 @@ def open_trial(case: Case) -> Trial:
     """Find sizes with which the original runs. Raise Refused with the first reason, OutOfTime."""
     refusal: str | None = None
     session: Session | None = None
+    box = None if case.inside is None else case.inside.box
     for guess in guesses(case.a.inputs):
-        samples = Samples(case.a, case.settings, guess)
+        samples = Samples(case.a, case.settings, guess, box)
         unsupported = samples.unsupported()
         if unsupported:
             raise Refused(unsupported)

@@ -23,7 +23,7 @@ from lumpcli.measures.changes import (
     why_unchanged,
 )
 from lumpcli.measures.deep import near_miss, numerical_rank
-from lumpcli.results import LayerStats, Stats
+from lumpcli.results import Domain, LayerStats, Stats
 
 
 def measure(
@@ -35,8 +35,12 @@ def measure(
     *,
     file_bytes: int,
     deep: bool = False,
+    domain: Domain | None = None,
 ) -> Stats:
-    """Describe a model, given the stages of an exact run, and what a within-rounding run leaves."""
+    """Describe a model, given the stages of an exact run, and what a within-rounding run leaves.
+
+    `domain`: what the model states.
+    """
     model, net = host.model, host.net
     quotient, reduced = exact[0].quotient, exact[-1].reduced
     total = count.features(net)
@@ -60,6 +64,7 @@ def measure(
         lower_bound=lower_bound(net, reduced),
         constant_outputs=constant_outputs(net, values),
         why_not=None if reducible else why_unchanged(net, quotient, host.notes),
+        domain=domain,
         notes=host.notes,
     )
 

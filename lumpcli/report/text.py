@@ -20,6 +20,7 @@ from lumpcli.report.layout import (
     table,
 )
 from lumpcli.report.text_bounds import box_text, least_text, rounding_text
+from lumpcli.report.text_domain import where_text
 from lumpcli.results import ConstantOutput, LayerChange, OutputComparison, Result, Verdict
 
 KINDS = ("constant", "unread", "lumped", "linear")  # why features go; the last one where it is so
@@ -64,7 +65,7 @@ def verify_text(verdict: Verdict, look: Look = PLAIN) -> str:
     label = "equal" if verdict.status == "equal" else label
     ran = f"{plural(verdict.samples, 'sample')}, seed {verdict.seed}"
     head = f"on {ran}" if verdict.status == "equal" else printable(verdict.reason)
-    lines = [labelled(look, label, head, style)]
+    lines = [labelled(look, label, head, style), *where_text(verdict, look)]
     lines += _comparisons(verdict.outputs, look)
     if verdict.status != "equal" and verdict.outputs:
         lines.append(labelled(look, "compared on", ran))
@@ -75,7 +76,9 @@ def verify_text(verdict: Verdict, look: Look = PLAIN) -> str:
     if verdict.witness is not None:
         lines.append(labelled(look, "witness", printable(verdict.witness)))
     if verdict.status == "equal":
-        lines.append(labelled(look, verdict.assurance, "seen on these samples: not a proof"))
+        where = "" if verdict.domain is None else ", all of them inside the box"
+        told = f"seen on these samples{where}: not a proof"
+        lines.append(labelled(look, verdict.assurance, told))
     return "\n".join(lines)
 
 
@@ -201,7 +204,8 @@ def _verified(result: Result, look: Look) -> list[str]:
     label, style = _VERDICTS[verdict.status]
     runtime = verdict.runtime if look.verbose else verdict.runtime.split(",")[0]
     ran = [printable(runtime)] if runtime else []
-    ran += [plural(verdict.samples, "sample"), f"seed {verdict.seed}"]
+    inside = "" if verdict.domain is None else " inside the box"
+    ran += [plural(verdict.samples, "sample") + inside, f"seed {verdict.seed}"]
     text = f"{', '.join(ran)}: {_largest(verdict)}"
     if verdict.status != "equal":
         text = printable(verdict.reason)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from lumpcli.report.layout import PLAIN, Look, Row, brief, labelled, plural, printable, table
 from lumpcli.report.text import constants_text, notes_text
 from lumpcli.report.text_bounds import least_text
+from lumpcli.report.text_domain import domain_text
 from lumpcli.results import LayerStats, Stats
 
 _FOUND = {
@@ -53,6 +54,8 @@ def _head(stats: Stats, look: Look) -> list[str]:
         "operators": ", ".join(f"{n:,} {op}" for op, n in counts),
         "file": f"{stats.file_bytes:,} bytes, {plural(stats.parameters, 'parameter')}",
     }
+    if stats.domain is not None:
+        pairs["domain"] = domain_text(stats.domain, look)
     return [labelled(look, label, printable(text) or "none") for label, text in pairs.items()]
 
 

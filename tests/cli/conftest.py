@@ -32,6 +32,8 @@ class FakeSettings:
     optimize: bool = False
     referee: bool = True
     jobs: int | None = None
+    box: Any = None
+    everywhere: bool = False
 
 
 @dataclass(frozen=True)
