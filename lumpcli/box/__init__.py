@@ -1,6 +1,6 @@
 """A box of inputs: two numbers per element, from the command line, an .npz or a VNN-LIB file."""
 
-from lumpcli.box.box import Array, Box, Shapes
+from lumpcli.box.box import Array, Box, Shapes, uniform
 from lumpcli.box.reading import read_box
 from lumpcli.box.stating import GUARD, KEY, from_text, stated, to_text
 from lumpcli.box.summary import summarise
@@ -18,4 +18,5 @@ __all__ = [
     "stated",
     "summarise",
     "to_text",
+    "uniform",
 ]

@@ -135,6 +135,11 @@ class Box:
         return found
 
 
+def uniform(lower: Array, upper: Array) -> bool:
+    """Whether these bounds are the same for every element."""
+    return all(end.size > 0 and bool((end == end.flat[0]).all()) for end in (lower, upper))
+
+
 def _rounded(bounds: Array, dtype: np.dtype[Any], side: float) -> Array:
     """The numbers of a type nearest to some bounds, on one side of them; float64."""
     with np.errstate(over="ignore"):

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from lumpcli.box.box import Array, Box, Shapes
+from lumpcli.box.box import Array, Box, Shapes, uniform
 from lumpcli.errors import InputError, UsageError
 
 KEY = "lumpcli.domain"  # of the text, in a model's metadata_props
@@ -34,7 +34,7 @@ def to_text(box: Box) -> str:
 
 
 def _entry(lower: Array, upper: Array) -> dict[str, list[str]]:
-    if all(end.size and (end == end.flat[0]).all() for end in (lower, upper)):
+    if uniform(lower, upper):
         return {"all": [float(end.flat[0]).hex() for end in (lower, upper)]}
     return {"each": [_packed(end) for end in (lower, upper)]}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lumpcli.box.box import Box
+from lumpcli.box.box import Box, uniform
 from lumpcli.results import Domain, InputRange
 
 
@@ -15,7 +15,7 @@ def summarise(box: Box, origin: str) -> Domain:
                 input=name,
                 lower=float(lower.min()),
                 upper=float(upper.max()),
-                uniform=bool((lower == lower.min()).all() and (upper == upper.max()).all()),
+                uniform=uniform(lower, upper),
             )
             for name, (lower, upper) in box.ranges.items()
         ),

@@ -9,17 +9,20 @@ from lumpcli.exporter.files import (
     write_copy,
     write_model,
 )
+from lumpcli.exporter.guard import Guard, guard
 from lumpcli.exporter.patch import Exported, embed, export
 from lumpcli.exporter.roundtrip import check_roundtrip
 
 __all__ = [
     "Exported",
+    "Guard",
     "check_data_place",
     "check_roundtrip",
     "check_target",
     "domain_of",
     "embed",
     "export",
+    "guard",
     "publish",
     "staging",
     "state_domain",

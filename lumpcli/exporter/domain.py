@@ -5,6 +5,7 @@ from __future__ import annotations
 from onnx import ModelProto, TensorProto, ValueInfoProto
 
 from lumpcli.box import KEY, Box, stated, to_text
+from lumpcli.errors import UsageError
 
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
@@ -20,8 +21,7 @@ def state_domain(model: ModelProto, box: Box) -> None:
     Other metadata stay as they are. Raises UsageError where nothing lies in both or the box is of
     other inputs, InputError for a malformed statement.
     """
-    shapes = _shapes(model)
-    box.matches({name: shapes[name] for name in box.ranges if name in shapes})
+    check_box(model, box)
     before = domain_of(model)
     text = to_text(before.intersect(box) if before else box)
     _clear(model)
@@ -40,6 +40,14 @@ def _clear(model: ModelProto) -> None:
     for place in reversed(range(len(model.metadata_props))):
         if model.metadata_props[place].key == KEY:
             del model.metadata_props[place]
+
+
+def check_box(model: ModelProto, box: Box) -> None:
+    """Raise UsageError unless a box bounds inputs of a model, in their shapes, and no others."""
+    if not box.ranges:
+        raise UsageError("box: it has no bounds for any input")
+    shapes = _shapes(model)
+    box.matches({name: shape for name, shape in shapes.items() if name in box.ranges})
 
 
 def _shapes(model: ModelProto) -> dict[str, tuple[int, ...]]:

@@ -1,6 +1,16 @@
 """From ONNX to the layered net, as an overlay: the model itself is never changed here."""
 
-from lumpcli.loader.graph import DEFAULT_DOMAINS, Graph, Use, all_tensors, describe, read_model
+from lumpcli.loader.graph import (
+    DEFAULT_DOMAINS,
+    Graph,
+    Use,
+    all_tensors,
+    describe,
+    local_names,
+    names_in,
+    read_model,
+    subgraphs,
+)
 from lumpcli.loader.host import Host, load
 from lumpcli.loader.site import Site
 from lumpcli.loader.tensors import external_file, external_range, location_of, tensor_array
@@ -20,7 +30,10 @@ __all__ = [
     "external_file",
     "external_range",
     "load",
+    "local_names",
     "location_of",
+    "names_in",
     "read_model",
+    "subgraphs",
     "tensor_array",
 ]

@@ -53,7 +53,7 @@ class Graph:
 
     def names(self) -> set[str]:
         """Every name of a tensor in the model, those inside subgraphs too."""
-        return _names(self.proto)
+        return names_in(self.proto)
 
     def sole_use(self, tensor: str) -> bool:
         """Whether exactly one node input uses the tensor and nothing else does."""
@@ -171,23 +171,29 @@ def _tensors_of_node(node: NodeProto) -> Iterator[TensorProto]:
         yield from _tensors(body)
 
 
-def _names(graph: GraphProto) -> set[str]:
+def names_in(graph: GraphProto) -> set[str]:
+    """Every name of a tensor in a graph, those inside its subgraphs too."""
     found = {i.name for i in graph.input} | {i.name for i in graph.initializer}
     found |= {i.values.name for i in graph.sparse_initializer}
     for node in graph.node:
         found |= set(node.input) | set(node.output)
         for body in subgraphs(node):
-            found |= _names(body)
+            found |= names_in(body)
     return found
+
+
+def local_names(body: GraphProto) -> set[str]:
+    """The tensors that a graph makes itself or is given; others of these names it cannot see."""
+    found = {i.name for i in body.initializer} | {i.name for i in body.input}
+    found |= {i.values.name for i in body.sparse_initializer}
+    return found | {name for node in body.node for name in node.output}
 
 
 def captures(node: NodeProto, outer: set[str]) -> set[str]:
     """Tensors of the outer graphs that a node's subgraphs read; InputError for dangling names."""
     found: set[str] = set()
     for body in subgraphs(node):
-        local = {i.name for i in body.initializer} | {i.name for i in body.input}
-        local |= {i.values.name for i in body.sparse_initializer}
-        local |= {o for n in body.node for o in n.output}
+        local = local_names(body)
         visible = outer | local
         for inner in body.node:
             for name in filter(None, inner.input):
