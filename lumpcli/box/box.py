@@ -142,9 +142,9 @@ def uniform(lower: Array, upper: Array) -> bool:
 
 def _rounded(bounds: Array, dtype: np.dtype[Any], side: float) -> Array:
     """The numbers of a type nearest to some bounds, on one side of them; float64."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         near = bounds.astype(dtype)
-    next_ = np.nextafter(near, np.array(side, dtype)).astype(np.float64)
+        next_ = np.nextafter(near, np.array(side, dtype)).astype(np.float64)
     wide = near.astype(np.float64)
     found: Array = np.where(wide < bounds if side > 0 else wide > bounds, next_, wide)
     return found
