@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.judge import Settings
 from lumpcli.judge.samples import Guess, Samples, guesses
@@ -149,3 +150,43 @@ def test_guesses_end_and_fixed_shapes_need_none(tmp_path):
     assert dynamic[0] == Guess(1, 8, 8, 8)
     assert Guess(1, 1, 1, 8) in dynamic
     assert len(list(guesses(several(tmp_path, tensor("x", (1, 6))).inputs))) == 1
+
+
+def test_many_samples_go_in_larger_batches(tmp_path):
+    signature = several(tmp_path, tensor("x", ("N", 6)))
+    many, few = draw(signature, samples=10_000), draw(signature, samples=100)
+    assert [many.count(k) for k in range(len(many))][:18] == [1, *[8] * 16, 78]
+    assert len(many) < 150
+    assert sum(many.count(k) for k in range(len(many))) == many.total == 10_000
+    assert np.array_equal(rows(many, "x")[:100], rows(few, "x"))
+    single = draw(signature, Guess(1, 1, 5), samples=300)
+    assert [single.count(k) for k in range(len(single))] == [1] * 300
+
+
+def test_inputs_with_bounds_and_without(tmp_path):
+    ports = (tensor("x", ("N", 6)), tensor("z", ("N", 3)), tensor("q", (3, None, 2)))
+    signature = several(tmp_path, *ports)
+    box = Box.everywhere(0.25, 0.5, {"x": (1, 6), "q": (3, 1, 2)})
+    samples = Samples(signature, Settings(), GUESS, box)
+    feeds = samples.feeds(1)
+    assert {n: a.shape for n, a in feeds.items()} == {"x": (8, 6), "z": (8, 3), "q": (3, 8, 2)}
+    for name in ("x", "q"):
+        assert feeds[name].dtype == np.float32
+        assert 0.25 <= feeds[name].min() < feeds[name].max() <= 0.5
+    assert np.array_equal(feeds["z"], draw(signature).feeds(1)["z"])
+    single = Samples(signature, Settings(), Guess(1, 1, 5), box)
+    assert np.array_equal(rows(samples, "x"), rows(single, "x"))
+    corners = np.isin(rows(samples, "x"), (0.25, 0.5)).all(axis=1)
+    assert 0.2 < corners.mean() < 0.5
+
+
+def test_a_box_of_a_fixed_batch(tmp_path):
+    signature = several(tmp_path, tensor("x", (4, 6)))
+    upper = np.arange(1.0, 25.0).reshape(4, 6)
+    samples = Samples(signature, Settings(), GUESS, Box({"x": (upper - 1, upper)}))
+    x = samples.feeds(3)["x"]
+    assert ((upper - 1 <= x) & (x <= upper)).all()
+    shaped = several(tmp_path, tensor("x", ("N", 6)))
+    box = Box.everywhere(0.0, 1.0, {"x": (1, 6)})
+    fixed = Samples(shaped, Settings(input_shapes={"x": (4, 6)}), GUESS, box)
+    assert len(np.unique(fixed.feeds(0)["x"], axis=0)) == 4
