@@ -51,6 +51,15 @@ def test_optimize(lump, api):
     assert api.calls[0][1][2] == api.Settings(optimize=True)
 
 
+def test_where_to_compare(lump, api):
+    assert lump("verify", "a.onnx", "b.onnx", "--box", "0,1", "--box", "x=b.npz").code == 0
+    assert api.calls[0][1][2] == api.Settings(box=("0,1", "x=b.npz"))
+    assert lump("verify", "a.onnx", "b.onnx", "--everywhere").code == 0
+    assert api.calls[1][1][2] == api.Settings(everywhere=True)
+    api.answers["verify"] = samples.INSIDE
+    assert lump("verify", "a.onnx", "b.onnx").out == verify_text(samples.INSIDE) + "\n"
+
+
 @pytest.mark.parametrize("models", [[], ["a.onnx"], ["a.onnx", "b.onnx", "c.onnx"]])
 def test_it_takes_two_models(lump, api, models):
     ran = lump("verify", *models)

@@ -6,6 +6,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from lumpcli.box import Box
+from lumpcli.exporter import state_domain
 from tests.e2e.conftest import save
 from tests.e2e.models import custom_end, two_layers, without_relu
 from tests.models import mlp, weight
@@ -55,6 +57,48 @@ def test_a_slip_that_float32_hides(lump):
     save(model, "b.onnx")
     assert lump("verify", "a.onnx", "b.onnx").code == 1
     assert lump("verify", "a.onnx", "a.onnx", "--tol", "0").code == 0
+
+
+def test_boxes(lump, here):
+    """Without its ReLUs the network is another one, but not where all of them are active."""
+    for model, name in ((mlp(), "a.onnx"), (without_relu(), "b.onnx")):
+        for tensor in model.graph.initializer:
+            tensor.raw_data = np.abs(weight(model, tensor.name)).astype(np.float32).tobytes()
+        save(model, name)
+    state_domain(model, Box.everywhere(0.0, 0.5, {"x": (1, 5)}))
+    save(model, "c.onnx")
+    for name, bounds in (("l.npz", [0, 1]), ("m.npz", [-1, 1])):
+        np.savez(here / name, lower=np.float64(bounds[0]), upper=np.float64(bounds[1]))
+    for options, code in (
+        (["b.onnx"], 1),
+        (["b.onnx", "--box", "0,1"], 0),
+        (["b.onnx", "--box", "l.npz"], 0),
+        (["b.onnx", "--box", "m.npz"], 1),
+        (["b.onnx", "--box", "m.npz", "--box", "x=0,2"], 0),
+        (["b.onnx", "--box", "0,1,2"], 2),
+        (["b.onnx", "--box", "x.npz"], 2),
+        (["c.onnx"], 0),
+        (["c.onnx", "--everywhere"], 1),
+        (["c.onnx", "--box=-1,1"], 1),
+        (["c.onnx", "--box=-1,1", "--everywhere"], 2),
+    ):
+        assert lump("verify", "a.onnx", *options).code == code, options
+    found = lump("verify", "a.onnx", "c.onnx", "--json").json["domain"]
+    (bounds,) = found["inputs"]
+    assert found["origin"] == "stated by the second model"
+    assert bounds == {"input": "x", "lower": 0.0, "upper": 0.5, "uniform": True}
+    assert "domain           x in [0, 0.5]\n" in lump("stats", "c.onnx").out
+
+
+@pytest.mark.parametrize("verb", [["stats"], ["verify", "a.onnx"]])
+def test_a_domain_that_cannot_be_read(lump, verb):
+    model = mlp()
+    save(model, "a.onnx")
+    model.metadata_props.add(key="lumpcli.domain", value="[0, 1]")
+    save(model, "b.onnx")
+    ran = lump(*verb, "b.onnx")
+    assert ran.code == 3
+    assert "b.onnx: the domain that the model states (lumpcli.domain) does not have" in ran.err
 
 
 def test_witness(lump, here):

@@ -7,7 +7,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from lumpcli.api import reduce, stats
-from lumpcli.results import Stats
+from lumpcli.box import Box
+from lumpcli.errors import InputError
+from lumpcli.exporter import state_domain
+from lumpcli.results import Domain, InputRange, Stats
 from tests.models import KEPT, PLANTED, build, info, mlp, node, planted, reader
 
 
@@ -23,6 +26,16 @@ def test_the_head():
     assert found.file_bytes == model.ByteSize()
     model.producer_name = model.producer_version = ""
     assert stats(model).producer == ""
+
+
+def test_the_domain_that_a_model_states():
+    model = mlp()
+    assert stats(model).domain is None
+    state_domain(model, Box.everywhere(-0.5, 1.0, {"x": (1, 5)}))
+    assert stats(model).domain == Domain("stated", (InputRange("x", -0.5, 1.0, True),))
+    model.metadata_props[0].value = "{"
+    with pytest.raises(InputError, match=r"g: the domain that the model states .* is not JSON"):
+        stats(model)
 
 
 def test_types_as_a_person_writes_them():

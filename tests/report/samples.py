@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lumpcli.results import (
     Change,
     ConstantOutput,
+    Domain,
+    InputRange,
     LayerChange,
     LayerStats,
     OutputComparison,
@@ -49,6 +53,11 @@ EQUAL = Verdict(
     seed=0,
     runtime="onnxruntime 1.31.1, CPU, optimisations off, 1 thread",
     referee="agrees",
+)
+INSIDE = replace(
+    EQUAL,
+    domain=Domain("given", (InputRange("x", 0.0, 1.0, True), InputRange("z", -1.0, 2.5, False))),
+    uncompared=("inside_box",),
 )
 DIFFERENT = Verdict(
     status="different",

@@ -25,6 +25,7 @@ NAN, INF = float("nan"), float("inf")
         replace(samples.REDUCED, rounding=(samples.UNBOUNDED, samples.BOUND)),
         replace(samples.REDUCED, lower_bound=LowerBound("h", 5, 7)),
         replace(samples.REDUCED, output=None, verdict=samples.UNVERIFIED),
+        replace(samples.REDUCED, verdict=samples.INSIDE),
         replace(samples.REDUCED, promise="within rounding", level="rounding", verdict=None),
         replace(samples.REDUCED, constant_outputs=(samples.CONSTANT,), model=object()),
     ],
@@ -39,7 +40,9 @@ def test_reduce_follows_its_schema(result):
         assert "kind" not in document["verdict"]
 
 
-@pytest.mark.parametrize("verdict", [samples.EQUAL, samples.DIFFERENT, samples.UNVERIFIED])
+@pytest.mark.parametrize(
+    "verdict", [samples.EQUAL, samples.DIFFERENT, samples.UNVERIFIED, samples.INSIDE]
+)
 def test_verify_follows_its_schema(verdict):
     document = load(verify_json(verdict))
     validate(document)
@@ -103,6 +106,7 @@ def test_stats_with_everything_in_it():
         notes=("Foo is unknown",),
         lower_bound=LowerBound("h", 5, 7),
         why_not="because",
+        domain=samples.INSIDE.domain,
     )
     validate(load(stats_json([stats])))
 
