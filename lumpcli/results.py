@@ -179,6 +179,9 @@ class BoxFacts(_Record):
     methods: dict[str, int]  # how many of those known by each: interval, crown, alpha, split
     semantics: Literal["real", "float32"]  # the arithmetic that they hold for
     unbounded: dict[str, str]  # tensors that could not be followed, and why
+    guard: (
+        Literal["clip", "output"] | None
+    )  # what the model does with inputs outside; None: nothing
 
 
 @dataclass(frozen=True)

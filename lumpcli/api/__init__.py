@@ -3,11 +3,13 @@
 from lumpcli.api.boxed import Granted
 from lumpcli.api.verbs import check_certificate, reduce, stats, verify
 from lumpcli.bounds import Semantics
+from lumpcli.exporter import Guard
 from lumpcli.judge import Settings, load_inputs
 from lumpcli.results import Level, Proof, Stats
 
 __all__ = [
     "Granted",
+    "Guard",
     "Level",
     "Proof",
     "Semantics",

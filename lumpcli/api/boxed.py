@@ -9,6 +9,7 @@ import numpy as np
 
 from lumpcli.bounds import Phases, Semantics, feature_bounds, input_shapes, ladder
 from lumpcli.box import Box, read_box
+from lumpcli.exporter import Guard
 from lumpcli.ir import Array, Layer, Net
 from lumpcli.loader import Host
 from lumpcli.results import BoxFacts
@@ -19,13 +20,15 @@ class Granted:
     """A box that inputs are granted to lie in, and how to bound the network on it.
 
     `box`, or entries as on the command line: `lo,hi`, `name=lo,hi`, an .npz or a .vnnlib file.
-    `budget` are seconds after which bounding ends; without it the result is reproducible.
+    `budget` are seconds after which bounding ends; without it the result is reproducible. `guard`:
+    what the reduced model does with inputs outside, "clip" or "output" (None: nothing).
     """
 
     box: Box | Sequence[str]
     semantics: Semantics = "real"
     budget: float | None = None
     seed: int = 0
+    guard: Guard | None = None
 
     def on(self, host: Host) -> Box:
         """The box for a model; UsageError where it does not fit its inputs."""
@@ -49,7 +52,7 @@ def bounds_on(host: Host, granted: Granted, jobs: int) -> tuple[Box, Phases]:
     return box, found
 
 
-def facts_in(box: Box, phases: Phases) -> BoxFacts:
+def facts_in(box: Box, phases: Phases, guard: Guard | None) -> BoxFacts:
     """What was found, for reports."""
     every = [b.phase.reshape(-1) for b in phases.tensors.values()]
     phase = np.concatenate(every) if every else np.zeros(0, np.int8)
@@ -62,6 +65,7 @@ def facts_in(box: Box, phases: Phases) -> BoxFacts:
         methods=phases.counts(),
         semantics=phases.semantics,
         unbounded=dict(phases.unbounded),
+        guard=guard,
     )
 
 

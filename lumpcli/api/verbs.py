@@ -16,7 +16,15 @@ from lumpcli.api.writing import Job, finish
 from lumpcli.box import summarise
 from lumpcli.certify import check
 from lumpcli.errors import InputError, UsageError
-from lumpcli.exporter import check_data_place, check_roundtrip, check_target, domain_of, embed
+from lumpcli.exporter import (
+    check_data_place,
+    check_roundtrip,
+    check_target,
+    domain_of,
+    embed,
+    guard,
+    state_domain,
+)
 from lumpcli.judge import Settings
 from lumpcli.judge import verify as verify_files
 from lumpcli.loader import Host, load
@@ -157,17 +165,27 @@ def reduce(
     net, on_box = chosen(host.net, only, exclude), None
     if granted is not None:
         box, phases = bounds_on(host, granted, workers)
-        net, on_box = bounded(host, net, box, phases), facts_in(box, phases)
+        net = bounded(host, net, box, phases)
+        on_box = facts_in(box, phases, granted.guard)
     proved = passes if passes is not None or certificate is None else tuple(PASSES)
     done, exported = plan_export(host, net, Grants(level), proved, jobs=workers)
     loose = None
     if level == "exact" and passes is None and done.values.would_change(loosen, workers):
         loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers)
+    guarded = None
+    if granted is not None:
+        settings = replace(settings or Settings(), box=box)
+        if exported.changed or granted.guard is not None:
+            exported.changed = True
+            state_domain(exported.model, box)
+        guarded = None if granted.guard is None else (box, granted.guard)
     result = _result(_label(source), level, done, loose, exported.changed, host, on_box)
     if isinstance(source, ModelProto) and target is None:
         embed(exported)
         reloaded = load(exported.model, freeze_initializers=freeze_initializers)
         check_roundtrip(done.final, reloaded.net)
+        if guarded is not None:
+            guard(exported.model, *guarded)
         return replace(
             result,
             model=exported.model,
@@ -185,6 +203,7 @@ def reduce(
         settings or Settings(),
         freeze_initializers,
         None if dry_run else proof,
+        guarded,
     )
     return finish(job, result)
 

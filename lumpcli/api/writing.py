@@ -13,11 +13,14 @@ from pathlib import Path
 from onnx import ModelProto
 
 from lumpcli.api.certifying import certificate, to_text
+from lumpcli.box import Box
 from lumpcli.certify import check, hashes
 from lumpcli.errors import RunError
 from lumpcli.exporter import (
     Exported,
+    Guard,
     check_roundtrip,
+    guard,
     publish,
     staging,
     write_copy,
@@ -45,6 +48,7 @@ class Job:
     settings: Settings
     freeze_initializers: bool
     certificate: Path | None = None
+    guarded: tuple[Box, Guard] | None = None  # what to add when all else is written and checked
 
 
 def finish(job: Job, result: Result) -> Result:
@@ -68,6 +72,9 @@ def finish(job: Job, result: Result) -> Result:
         staged = folder / target.name
         loaded = load(staged, freeze_initializers=job.freeze_initializers)
         check_roundtrip(job.done.final, loaded.net)
+        if job.guarded is not None:
+            guard(job.exported.model, *job.guarded)
+            files = write_model(job.host, job.exported, target, folder)
         result = replace(
             result,
             file_bytes=Change(

@@ -21,7 +21,7 @@ from lumpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from lumpcli.api import Level, Semantics
+    from lumpcli.api import Guard, Level, Semantics
 
 EXIT = {"equal": 0, "different": 1, "unverified": 4}
 
@@ -81,6 +81,12 @@ EXIT = {"equal": 0, "different": 1, "unverified": 4}
     metavar="SECONDS",
     help="End the search for bounds after that; the result then depends on the machine.",
 )
+@click.option(
+    "--guard",
+    type=click.Choice(("clip", "output")),
+    help="What OUT does with inputs outside the box. clip: takes the nearest inside. output: says "
+    "so, in one more output.",
+)
 @freeze_option
 @jobs_option
 @verification_options
@@ -103,6 +109,7 @@ def reduce(
     box: tuple[str, ...],
     semantics: Semantics,
     time_budget: float | None,
+    guard: Guard | None,
     freeze_initializers: bool,
     jobs: int | None,
     **verification: Any,
@@ -116,12 +123,16 @@ def reduce(
     """
     if output is None and not dry_run:
         raise click.UsageError("Missing argument 'OUT'; without it, only --dry-run is possible.")
-    if not box and (semantics != "real" or time_budget is not None):
-        raise click.UsageError("--semantics and --time-budget are about a box: --box.")
+    if not box and (semantics != "real" or time_budget is not None or guard is not None):
+        raise click.UsageError("--semantics, --time-budget and --guard are about a box: --box.")
+    if guard is not None and certificate is not None:
+        raise click.UsageError("--guard adds to the model what no certificate proves.")
     from lumpcli.api import Granted
     from lumpcli.api import reduce as api_reduce
 
-    granted = Granted(box, semantics, time_budget, verification["seed"] or 0) if box else None
+    granted = None
+    if box:
+        granted = Granted(box, semantics, time_budget, verification["seed"] or 0, guard)
     with progress(console):
         result = api_reduce(
             source,

@@ -185,15 +185,16 @@ def _promise(result: Result) -> str:
             "an exact reduction of a network whose weights lie within the stored precision of "
             f"these: not equality{rounded}"
         )
+    equal = "equal as real functions" + (" in the box" if result.box is not None else "")
     if result.folded == 0:
-        return "equal as real functions; no weight had to be folded"
+        return f"{equal}; no weight had to be folded"
     if result.level == "strict":
-        return f"equal as real functions; {folded}, none rounded"
+        return f"{equal}; {folded}, none rounded"
     needed = "none needed" if result.rounded == 0 else f"{result.rounded:,} needed"
     if result.steps > 1 and result.rounded:
         steps = f"rounded once in each of {result.steps} steps ({needed} rounding)"
-        return f"each step equal as a real function to the one before; {folded}, {steps}"
-    return f"equal as real functions; {folded}, each rounded once (here: {needed} rounding)"
+        return f"{equal}, each step to the one before; {folded}, {steps}"
+    return f"{equal}; {folded}, each rounded once (here: {needed} rounding)"
 
 
 def _verified(result: Result, look: Look) -> list[str]:

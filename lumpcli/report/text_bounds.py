@@ -36,6 +36,13 @@ def least_text(bound: LowerBound | None, look: Look) -> list[str]:
     return [labelled(look, "lower bound", text)]
 
 
+_OUTSIDE = {
+    None: "outside the box the result may be another function",
+    "clip": "inputs outside the box are clipped to it",
+    "output": "the output inside_box says which inputs are in the box; for others it is no promise",
+}
+
+
 def box_text(box: BoxFacts | None, look: Look) -> list[str]:
     """What is known of the inputs that are granted."""
     if box is None:
@@ -45,7 +52,7 @@ def box_text(box: BoxFacts | None, look: Look) -> list[str]:
     first = f"of what activations read {known}, {box.unknown:,} unknown" + (
         f" ({ways})" * bool(ways)
     )
-    lines = [first, "outside the box the result may be another function"]
+    lines = [first, _OUTSIDE[box.guard]]
     if box.semantics == "float32":
         lines.insert(1, "for any evaluation in float32")
     lines += [

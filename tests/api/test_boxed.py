@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 from onnx.helper import make_node
 
-from lumpcli.api import Granted, reduce
+from lumpcli.api import Granted, Settings, reduce, verify
 from lumpcli.api.boxed import bounded, bounds_on, facts_in
 from lumpcli.box import Box
 from lumpcli.errors import UsageError
+from lumpcli.exporter import domain_of
 from lumpcli.loader import load
 from tests.models import build
 
@@ -37,7 +39,7 @@ def test_layers_know_what_they_lie_between(model):
     assert (low <= [1, -3, -1, 3]).all()
     assert (high >= [4, -1, 1, 5]).all()
     assert np.abs(hidden.between - [[1, -3, -1, 3], [4, -1, 1, 5]]).max() < 1e-12
-    found = facts_in(box, phases)
+    found = facts_in(box, phases, None)
     assert (found.inputs, found.inactive, found.active, found.unknown) == (2, 1, 2, 1)
 
 
@@ -60,3 +62,53 @@ def test_a_box_as_an_object(model):
 def test_a_box_that_does_not_fit(model):
     with pytest.raises(UsageError, match="no input 'z'"):
         reduce(model, granted=Granted(("z=0,1",)))
+
+
+def files(tmp_path, model):
+    source, target = tmp_path / "in.onnx", tmp_path / "out.onnx"
+    onnx.save(model, source)
+    return source, target
+
+
+def test_the_result_states_its_domain_and_is_verified_inside(tmp_path, model):
+    source, target = files(tmp_path, model)
+    result = reduce(source, target, granted=Granted(("0,1",)))
+    assert result.verdict is not None
+    assert (result.verdict.status, result.output) == ("equal", str(target))
+    stated = domain_of(onnx.load(target))
+    assert stated is not None
+    assert [end.tolist() for end in stated.ranges["x"]] == [[[0, 0]], [[1, 1]]]
+    assert verify(source, target).status == "equal"
+    assert verify(source, target, Settings(everywhere=True)).status == "different"
+
+
+@pytest.mark.parametrize("how", ["clip", "output"])
+def test_guards(tmp_path, model, how):
+    source, target = files(tmp_path, model)
+    result = reduce(source, target, granted=Granted(("0,1",), guard=how))
+    assert result.box is not None
+    assert result.box.guard == how
+    guarded = onnx.load(target)
+    assert verify(source, target).status == "equal"
+    if how == "clip":
+        assert {"Clip", "Max", "Min"} & {node.op_type for node in guarded.graph.node}
+    else:
+        assert [o.name for o in guarded.graph.output] == ["y", "inside_box"]
+
+
+def test_a_guard_alone_changes_a_model(tmp_path):
+    """Nothing can go, but the guard was asked for."""
+    nodes = [make_node("Gemm", ["x", "v"], ["y"], transB=1)]
+    model = build(nodes, {"v": np.ones((1, 2), "f4")}, inputs={"x": ("N", 2)})
+    source, target = files(tmp_path, model)
+    result = reduce(source, target, granted=Granted(("0,1",), guard="output"))
+    assert result.changed
+    assert len(onnx.load(target).graph.output) == 2
+
+
+def test_nothing_to_do_in_a_box_is_a_copy(tmp_path):
+    nodes = [make_node("Gemm", ["x", "v"], ["y"], transB=1)]
+    model = build(nodes, {"v": np.ones((1, 2), "f4")}, inputs={"x": ("N", 2)})
+    source, target = files(tmp_path, model)
+    assert not reduce(source, target, granted=Granted(("0,1",))).changed
+    assert target.read_bytes() == source.read_bytes()

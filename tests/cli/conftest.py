@@ -44,6 +44,7 @@ class FakeGranted:
     semantics: str = "real"
     budget: float | None = None
     seed: int = 0
+    guard: str | None = None
 
 
 class FakeApi(types.ModuleType):

@@ -67,7 +67,9 @@ def test_every_option_arrives(lump, api):
     }
 
 
-@pytest.mark.parametrize("option", [("--semantics", "float32"), ("--time-budget", "3")])
+@pytest.mark.parametrize(
+    "option", [("--semantics", "float32"), ("--time-budget", "3"), ("--guard", "clip")]
+)
 def test_what_is_about_a_box_needs_one(lump, api, option):
     ran = lump("reduce", "a.onnx", "b.onnx", *option)
     assert (ran.code, ran.out, api.calls) == (2, "", [])

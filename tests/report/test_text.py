@@ -291,6 +291,6 @@ def test_numbers():
 
 def test_several_steps_of_rounding_are_told():
     text = reduce_text(replace(samples.REDUCED, steps=3, rounded=7))
-    assert "each step equal as a real function to the one before" in line(text, "exact")
+    assert "equal as real functions, each step to the one before" in line(text, "exact")
     assert "rounded once in each of 3 steps (7 needed rounding)" in text
     assert "steps" not in reduce_text(replace(samples.REDUCED, steps=3, rounded=0))
