@@ -1,7 +1,7 @@
 """From a net to its quotient: facts, then what the chosen passes propose, then one joint cut.
 
-What linear features leave is made up for after that, layer by layer; then all of it once more,
-until nothing goes any more.
+Layers that are linear are folded away after that, and what other linear features leave is made up
+for, layer by layer; then all of it once more, until nothing goes any more.
 """
 
 from __future__ import annotations
@@ -17,10 +17,23 @@ from lumpcli.analysis import (
     loosen,
     sums_of_products,
     values_of,
+    why_not_combined,
 )
 from lumpcli.errors import UsageError
-from lumpcli.ir import Linear, Net, Quotient, Rounding, apply, compose, groups
-from lumpcli.passes import LINEAR, PASSES, Rewriting, Round, linear_steps, merge_factors
+from lumpcli.ir import Fold, Linear, Net, Quotient, Rounding, apply, compose, groups
+from lumpcli.passes import (
+    FOLD,
+    LINEAR,
+    PASSES,
+    Rewriting,
+    Round,
+    fold_steps,
+    linear_steps,
+    merge_factors,
+    propose,
+)
+
+_NAMES = (*PASSES, LINEAR, FOLD)
 
 
 @dataclass(frozen=True)
@@ -28,8 +41,9 @@ class Plan:
     """A reduction thought through to the end: facts, quotient, and the net after it.
 
     `known` are the facts the cut rests on, those of the net after `rounds` of rows taking over
-    others; `fixed` are the layers whose biases turned out to be unable to take more. `linear` are
-    the steps taken on `reduced`, one after another, and `after` is the plan of what they left.
+    others; `fixed` are the layers whose biases turned out to be unable to take more. `folds` and then
+    `linear` are the steps taken on `reduced`, one after another, and `after` is the plan of what
+    they left.
     """
 
     net: Net
@@ -41,12 +55,13 @@ class Plan:
     known: Sweep
     rounds: tuple[Round, ...] = ()
     fixed: frozenset[str] = frozenset()
+    folds: tuple[Fold, ...] = ()
     linear: tuple[Linear, ...] = ()
     after: Plan | None = None
 
     @property
     def stages(self) -> tuple[Plan, ...]:
-        """This plan, and those of what its linear steps left."""
+        """This plan, and those of what its steps left."""
         return (self,) if self.after is None else (self, *self.after.stages)
 
     @property
@@ -65,26 +80,49 @@ class Plan:
         return sum((stage.rounding for stage in self.stages), start=Rounding())
 
 
-def plan(net: Net, grants: Grants, passes: Sequence[str] | None = None, jobs: int = 1) -> Plan:
+def plan(
+    net: Net,
+    grants: Grants,
+    passes: Sequence[str] | None = None,
+    jobs: int = 1,
+    stays: Mapping[str, str] | None = None,
+) -> Plan:
     """What can be cut from a net. `passes` names what to cut (None: all), never what is known.
 
-    `jobs`: how many threads may fold layers.
+    `jobs`: how many threads may fold columns. `stays`: why layers may not be folded away, by name;
+    without it none are. UsageError for a pass that there is not.
     """
-    unknown = [p for p in passes or () if p not in (*PASSES, LINEAR)]
+    unknown = [p for p in passes or () if p not in _NAMES]
     if unknown:
-        known = ", ".join((*PASSES, LINEAR))
-        raise UsageError(f"no pass is called {unknown[0]!r}; there are {known}")
-    chosen = (*PASSES, LINEAR) if passes is None else tuple(passes)
+        raise UsageError(f"no pass is called {unknown[0]!r}; there are {', '.join(_NAMES)}")
+    chosen = _NAMES if passes is None else tuple(passes)
     done = _cut(net, grants, chosen, jobs)
-    if LINEAR not in chosen:
+    left = done.reduced
+    values = _values_for_steps(left) if LINEAR in chosen or stays is not None else None
+    if values is None:
         return done
-    steps, left, rounding = linear_steps(done.reduced, grants)
-    if not steps:
+    rounding = done.rounding
+    folds: tuple[Fold, ...] = ()
+    linear: tuple[Linear, ...] = ()
+    if FOLD in chosen and stays is not None:
+        rival = propose if LINEAR in chosen else None
+        folds, left, more = fold_steps(left, grants, stays, values, rival)
+        rounding = rounding + more
+    if LINEAR in chosen:
+        linear, left, more = linear_steps(left, grants, None if folds else values)
+        rounding = rounding + more
+    if not folds and not linear:
         return done
     # what lies within stored precision of rounded weights need not do so of the original ones
     exact = replace(grants, level="exact") if grants.level == "rounding" else grants
-    after = plan(left, exact, passes, jobs)
-    return replace(done, linear=steps, after=after, rounding=done.rounding + rounding)
+    after = plan(left, exact, passes, jobs, stays)
+    return replace(done, folds=folds, linear=linear, after=after, rounding=rounding)
+
+
+def _values_for_steps(net: Net) -> Sweep | None:
+    """What is known of a net, for steps on linear features; None where there can be none."""
+    free = any(a.is_dense and why_not_combined(net, a) is None for a in net.layers)
+    return values_of(net) if free else None
 
 
 def _cut(net: Net, grants: Grants, chosen: Sequence[str], jobs: int) -> Plan:

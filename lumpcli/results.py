@@ -131,6 +131,7 @@ class LayerChange(_Record):
     unread: int  # features removed because nothing reads them
     lumped: int  # features removed because a kept one is a multiple of them
     linear: int  # features fewer because linear ones were made of others, or of fewer new ones
+    folded: bool  # all of them went: what read the layer reads what it read
     emptied: bool  # nothing was needed; one feature kept for the tensor's shape
     pinned: str | None  # reason why the layer may not be cut; None when it may
     declined: str | None  # reason why facts found were not (all) cut

@@ -5,7 +5,15 @@ from lumpcli.analysis.deviation import EXACT, Deviation, deviations
 from lumpcli.analysis.facts import CONSTANT, LayerValues, Values
 from lumpcli.analysis.fewest import Fewest, fewest
 from lumpcli.analysis.grants import Grants
-from lumpcli.analysis.linearity import by_size, candidates, combination, gain, independent
+from lumpcli.analysis.linearity import (
+    by_size,
+    candidates,
+    combination,
+    gain,
+    independent,
+    linear_slopes,
+    why_not_combined,
+)
 from lumpcli.analysis.liveness import Liveness, liveness_of
 from lumpcli.analysis.products import Factor, SumOfProducts, factor_of, sums_of_products
 from lumpcli.analysis.rounding import loosen
@@ -35,8 +43,10 @@ __all__ = [
     "fewest",
     "gain",
     "independent",
+    "linear_slopes",
     "liveness_of",
     "loosen",
     "sums_of_products",
     "values_of",
+    "why_not_combined",
 ]

@@ -16,7 +16,7 @@ from lumpcli.analysis.dense import Search
 from lumpcli.analysis.facts import CONSTANT, LayerValues
 from lumpcli.analysis.rows import refine
 from lumpcli.analysis.siblings import Part, slopes
-from lumpcli.ir import Array, Candidate, Layer, Symmetry, fold
+from lumpcli.ir import Array, Candidate, Layer, Net, Symmetry, Term, fold
 
 _ANY_SCALE = ("Relu", "LeakyRelu")
 _PRIME = 2**31 - 1
@@ -34,14 +34,47 @@ def gain(key: tuple[Any, ...]) -> Fraction | None:
 
 def candidates(layer: Layer, facts: LayerValues, search: Search) -> list[Candidate]:
     """The features of a dense layer that are linear, those without a partner first, rising."""
-    phase = np.zeros(layer.width, np.int8) if facts.phase is None else facts.phase
-    found = {i: Candidate(i, -1, Fraction(0), factor) for i, factor in slopes(layer, phase).items()}
-    if layer.activation.is_identity:
-        found = {i: Candidate(i, -1, Fraction(0), Fraction(1)) for i in range(layer.width)}
     varying = facts.class_of != CONSTANT
-    alone = [c for i, c in sorted(found.items()) if c.slope and varying[i]]
+    known = sorted(linear_slopes(layer, facts).items())
+    alone = [Candidate(i, -1, Fraction(0), f) for i, f in known if f and varying[i]]
     parts = (part for part in search.parts if not part.linear)
     return [*alone, *(c for part in parts for c in _opposites(part))]
+
+
+def linear_slopes(layer: Layer, facts: LayerValues) -> dict[int, Fraction]:
+    """By what features are multiples of their rows, bias included: those that are known to be."""
+    if layer.activation.is_identity:
+        return dict.fromkeys(range(layer.width), Fraction(1))
+    return {} if facts.phase is None else slopes(layer, facts.phase)
+
+
+def why_not_combined(net: Net, layer: Layer) -> str | None:
+    """Why rows of a layer and columns of its readers may not be combined."""
+    if layer.pinned is not None:
+        return layer.pinned
+    readers = net.readers[layer.name]
+    if not readers:
+        return "nothing reads it"
+    if any(reader.terms[index].diagonal for reader, index in readers):
+        return "its features are read one by one, too"
+    if len({reader.name for reader, _ in readers}) < len(readers):
+        return "a layer reads it twice"
+    if not layer.is_dense or len(layer.terms) != 1 or layer.tied is not None or layer.parts > 1:
+        return "its features are computed in several ways"
+    whole = [layer.terms[0], *(reader.terms[index] for reader, index in readers)]
+    if not all(map(_plain, whole)) or any(map(_scaled, (layer, *(r for r, _ in readers)))):
+        return "its numbers are scaled or quantised"
+    return None
+
+
+def _plain(term: Term) -> bool:
+    weight = term.weight
+    fit = weight is not None and weight.dtype.kind == "f" and term.blocks == 1
+    return fit and term.scale == 1 and term.row_scale is None and not term.frozen
+
+
+def _scaled(layer: Layer) -> bool:
+    return layer.bias_scale != 1 or layer.bias_units is not None
 
 
 def _opposites(part: Part) -> Iterator[Candidate]:

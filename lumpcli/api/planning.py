@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from lumpcli.analysis import Grants
 from lumpcli.errors import InternalError, UsageError
-from lumpcli.exporter import Exported, export
+from lumpcli.exporter import Exported, export, why_stays
 from lumpcli.ir import Layer, Net
 from lumpcli.loader import Host
 from lumpcli.pipeline import Plan, plan
@@ -65,13 +65,16 @@ def plan_export(
     passes: Sequence[str] | None = None,
     *,
     jobs: int = 1,
+    whole: bool = False,
 ) -> tuple[Plan, Exported]:
     """The plan for a net, and the model it gives: one whose constants take no more bytes.
 
     `jobs`: in how many threads layers may be processed; the result is the same for every number.
+    `whole`: layers may leave the file as a whole.
     """
+    stays = why_stays(host) if whole else None
     while True:
-        done = plan(net, grants, passes, jobs)
+        done = plan(net, grants, passes, jobs, stays)
         exported = export(host, done.final)
         if not exported.grown:
             return done, exported

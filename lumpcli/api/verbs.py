@@ -95,10 +95,10 @@ def stats(
     """
     workers = threads(jobs)
     host = load(source, freeze_initializers=freeze_initializers)
-    exact, _ = plan_export(host, host.net, Grants("exact"), jobs=workers)
+    exact, _ = plan_export(host, host.net, Grants("exact"), jobs=workers, whole=True)
     rounding = exact
     if exact.values.would_change(loosen, workers):
-        rounding, _ = plan_export(host, host.net, Grants("rounding"), jobs=workers)
+        rounding, _ = plan_export(host, host.net, Grants("rounding"), jobs=workers, whole=True)
     size = (
         source.ByteSize()
         if isinstance(source, ModelProto)
@@ -168,10 +168,11 @@ def reduce(
         net = bounded(host, net, box, phases)
         on_box = facts_in(box, phases, granted.guard)
     proved = passes if passes is not None or certificate is None else tuple(PASSES)
-    done, exported = plan_export(host, net, Grants(level), proved, jobs=workers)
+    whole = not (only or exclude)
+    done, exported = plan_export(host, net, Grants(level), proved, jobs=workers, whole=whole)
     loose = None
     if level == "exact" and passes is None and done.values.would_change(loosen, workers):
-        loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers)
+        loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers, whole=whole)
     guarded = None
     if granted is not None:
         settings = replace(settings or Settings(), box=box)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-PASSES = ("unread", "constant", "lumping", "linear")
+PASSES = ("unread", "constant", "lumping", "linear", "fold")
 LEVELS = ("strict", "exact", "rounding")
 
 

@@ -111,7 +111,9 @@ def write_model(host: Host, exported: Exported, path: Path, folder: Path) -> lis
     Data files keep their names where that replaces nothing but the old output's; else they are
     named after the output, as they are beside the original.
     """
-    names = _data_names(host, path)
+    external = (t for t in all_tensors(exported.model) if t.data_location == TensorProto.EXTERNAL)
+    read = {location_of(tensor) for tensor in external}
+    names = {old: new for old, new in _data_names(host, path).items() if old in read}
     for name, new_name in names.items():
         _write_data(host, exported, name, new_name, folder)
     write(exported.model, exported.payloads, folder / path.name)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto
 
+from lumpcli.exporter.splice import removal, splice
 from lumpcli.exporter.tensors import (
     fill_constant,
     fill_tensor,
@@ -61,12 +62,13 @@ class _Patch:
         self.names = host.graph.names()
         self.tensors = {t.name: t for t in self.model.graph.initializer}
         self.shapes: dict[str, tuple[int, ...]] = {}  # of constants that changed
-        self.bytes = 0  # more than before, over all constants
+        self.removed = removal(host, reduced)
+        self.bytes = -self.removed.bytes  # more than before, over all constants
 
     def run(self) -> Exported:
         wishes: dict[str, list[_Wish]] = {}
         for site in self.host.sites:
-            if self._as_before(site):
+            if site.node in self.removed.nodes or self._as_before(site):
                 continue
             value = site.values(self.reduced)
             if site.stored is None:
@@ -97,6 +99,9 @@ class _Patch:
                 self.result.grown |= layers
                 self.bytes -= growth
         self._fix_types()
+        if self.removed.nodes:
+            self.result.changed = True
+            splice(self.model, self.removed)
         return self.result
 
     def _as_before(self, site: Site) -> bool:
@@ -105,7 +110,7 @@ class _Patch:
             return False
         names = {extent.layer for extent in site.extents} or {site.layer}
         names |= {term.source for name in names for term in self.host.net[name].terms}
-        return all(self.reduced[name].width == self.host.net[name].width for name in names)
+        return all(self.reduced.width(name) == self.host.net[name].width for name in names)
 
     # --- constants
 
@@ -143,7 +148,8 @@ class _Patch:
                 ):
                     found += self._users(node.output[0])
                     continue
-            found.append(use)
+            if use.node not in self.removed.nodes:
+                found.append(use)
         return found
 
     def _write(self, root: str, wishes: list[_Wish]) -> bool:
@@ -232,7 +238,7 @@ class _Patch:
         for place, info in enumerate(self.model.graph.value_info):
             name, axis = self.host.axes.get(info.name, ("", None))
             before = self.host.net[name].width if name else 0
-            after = self.reduced[name].width if name else 0
+            after = self.reduced.width(name)
             if info.name in self.shapes:
                 stale.append(place)
             elif after != before:

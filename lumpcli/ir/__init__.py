@@ -1,5 +1,6 @@
 """The layered network, its exact arithmetic and its quotients. Knows nothing of ONNX."""
 
+from lumpcli.ir.absorbing import Fold, apply_fold
 from lumpcli.ir.activation import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
 from lumpcli.ir.applying import apply, apply_layer
 from lumpcli.ir.blocks import all_finite, same_bits
@@ -50,6 +51,7 @@ __all__ = [
     "End",
     "Exact",
     "Factors",
+    "Fold",
     "Group",
     "Interval",
     "Join",
@@ -69,6 +71,7 @@ __all__ = [
     "Way",
     "all_finite",
     "apply",
+    "apply_fold",
     "apply_layer",
     "apply_linear",
     "below",

@@ -8,7 +8,7 @@ and what is left, the z's, are linear: they are made of other features, or of ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -87,11 +87,18 @@ def apply_linear(net: Net, step: Linear) -> tuple[Net, Rounding]:
     for reader, index in net.readers[step.layer]:
         before = changed.get(reader.name, reader)
         changed[reader.name] = _reader(net, step, before, index, tally)
-    for layer in changed.values():
-        numbers: list[Any] = [layer.bias, *(t.weight for t in layer.terms)]
-        if not all(np.isfinite(some).all() for some in numbers if some is not None):
-            tally.overflow.add(layer.name)
+    tally.overflow |= overflowing(changed.values())
     return replace(net, layers=tuple(changed.get(a.name, a) for a in net.layers)), tally
+
+
+def overflowing(layers: Iterable[Layer]) -> set[str]:
+    """The names of layers with a weight or a bias that is infinite."""
+    numbers = {a.name: [a.bias, *(t.weight for t in a.terms)] for a in layers}
+    return {
+        name
+        for name, arrays in numbers.items()
+        if not all(np.isfinite(some).all() for some in arrays if some is not None)
+    }
 
 
 def _own(net: Net, step: Linear, tally: Rounding) -> Layer:
@@ -192,7 +199,7 @@ def _reader(net: Net, step: Linear, reader: Layer, index: int, tally: Rounding) 
         for number, unit in enumerate(step.units):
             _connect(weight, step, number, place, tally)
             shifts[max(step.inputs[number], 0)] += float(unit.shift)
-    bias = _bias(reader, term, constants, shifts, tally)
+    bias = bias_with(reader, term, constants, shifts, tally)
     terms = [replace(t, weight=weight) if k == index else t for k, t in enumerate(reader.terms)]
     return replace(reader, terms=tuple(terms), bias=bias)
 
@@ -253,7 +260,7 @@ def _folded(weight: Array, group: list[tuple[int, Fraction]], tally: Rounding) -
     return np.asarray(sums.reshape(shape))
 
 
-def _bias(
+def bias_with(
     reader: Layer,
     term: Term,
     constants: list[tuple[int, Fraction]],

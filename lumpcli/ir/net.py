@@ -127,6 +127,11 @@ class Term:
         return some.astype(np.float64) * self.row_scale[rows, None].astype(np.float64)
 
     @property
+    def pointwise(self) -> bool:
+        """Whether each position reads the same position alone, by one column per feature."""
+        return self.taps == 1 and not self.padded and not self.via
+
+    @property
     def weight_type(self) -> np.dtype[Any] | None:
         """The stored type of the weights; None where none are stored."""
         return None if self.weight is None else self.weight.dtype
@@ -233,6 +238,11 @@ class Net:
 
     def __getitem__(self, name: str) -> Layer:
         return self._by_name[name]
+
+    def width(self, name: str) -> int:
+        """How many features a layer has; 0 where it is not (any more) in the net."""
+        layer = self._by_name.get(name)
+        return 0 if layer is None else layer.width
 
     @cached_property
     def readers(self) -> dict[str, list[tuple[Layer, int]]]:

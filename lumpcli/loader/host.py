@@ -24,8 +24,8 @@ class Host:
     """A model with the net laid over it; `path` is None for a model in memory.
 
     `sites` say where the net's numbers are stored, `axes` which tensors hold the features of which
-    layer and along which axis (from the end; None: along several), `notes` what lumpcli did not
-    understand, a line each.
+    layer and along which axis (from the end; None: along several), `ranks` how many axes tensors
+    have where that is known, `notes` what lumpcli did not understand, a line each.
     """
 
     path: Path | None
@@ -34,6 +34,7 @@ class Host:
     net: Net
     sites: tuple[Site, ...]
     axes: dict[str, tuple[str, int | None]]
+    ranks: dict[str, int]
     notes: tuple[str, ...]
 
     @property
@@ -93,7 +94,8 @@ def _lay(graph: Graph, path: Path | None, freeze_initializers: bool) -> Host:
         name: (view.layer.tensor, view.axis if len(view.axes) == 1 else None)
         for name, view in (*trace.views.items(), *trace.spreads.items())
     }
-    return Host(path, graph, weights, net, tuple(sites), axes, tuple(notes))
+    ranks = {name: len(shape) for name, shape in trace.shapes.items()}
+    return Host(path, graph, weights, net, tuple(sites), axes, ranks, tuple(notes))
 
 
 def _malformed(trace: Trace, node: NodeProto) -> str | None:

@@ -57,8 +57,10 @@ def _beyond(host: Host, name: str, found: Mapping[str, Deviation]) -> Iterator[R
 
 
 def lower_bound(net: Net, reduced: Net) -> LowerBound | None:
-    """How few features a net of one hidden layer needs at least, and has after a reduction."""
+    """How few features a net of one hidden layer needs at least, and has after a reduction.
+
+    None for other nets, and where the reduced one has no hidden layer any more.
+    """
     found = fewest(net)
-    if found is None:
-        return None
-    return LowerBound(found.layer, found.width, reduced[found.layer].width)
+    reached = 0 if found is None else reduced.width(found.layer)
+    return LowerBound(found.layer, found.width, reached) if found and reached else None

@@ -41,7 +41,7 @@ def layer_changes(stages: Sequence[Stage]) -> tuple[LayerChange, ...]:
     for group in groups(net):
         for layer in group.layers:
             if layer.is_dense and layer.listed:
-                width = stages[-1].reduced[layer.name].width
+                width = stages[-1].reduced.width(layer.name)
                 found[layer.name] = _change(layer, group, width, kinds[layer.name], quotient)
     return tuple(found[layer.name] for layer in net.dense_layers)
 
@@ -61,6 +61,7 @@ def _change(
         linear=layer.width - width - len(kinds),
         emptied=cut is not None and cut.emptied,
         pinned=None if pin is None else _pin_reason(layer, *pin),
+        folded=not width,
         declined=next(
             (quotient.declined[m.name] for m in group.layers if m.name in quotient.declined), None
         ),

@@ -64,7 +64,7 @@ def hidden(net: Net) -> list[Layer]:
 
 def features(net: Net, widths: Net | None = None) -> int:
     """Hidden features of a net; with `widths`, as many as those layers have there."""
-    return sum((widths or net)[layer.name].width for layer in hidden(net))
+    return sum((widths or net).width(layer.name) for layer in hidden(net))
 
 
 def file_bytes(path: Path, data_files: Iterable[Path]) -> int:

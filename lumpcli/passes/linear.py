@@ -24,6 +24,7 @@ from lumpcli.analysis import (
     gain,
     independent,
     values_of,
+    why_not_combined,
 )
 from lumpcli.ir import (
     SUM,
@@ -48,13 +49,17 @@ _STEEPEST = 16  # coefficients beyond which rounding would be amplified
 _FARTHEST = 2.0**12  # a shift beyond which the digits of what is shifted would be lost
 
 
-def linear_steps(net: Net, grants: Grants) -> tuple[tuple[Linear, ...], Net, Rounding]:
-    """Steps on one layer after another, the net after them, and what they rounded."""
+def linear_steps(
+    net: Net, grants: Grants, values: Sweep | None = None
+) -> tuple[tuple[Linear, ...], Net, Rounding]:
+    """Steps on one layer after another, the net after them, and what they rounded.
+
+    `values` are those of the net, if known.
+    """
     steps: list[Linear] = []
     total = Rounding()
-    values: Sweep | None = None
     for name in [layer.name for layer in net.layers if layer.is_dense]:
-        if why_not(net, net[name]) is not None:
+        if why_not_combined(net, net[name]) is not None:
             continue
         values = values or values_of(net)
         step = propose(net, net[name], values)
@@ -70,7 +75,7 @@ def linear_steps(net: Net, grants: Grants) -> tuple[tuple[Linear, ...], Net, Rou
 
 def propose(net: Net, layer: Layer, values: Sweep) -> Linear | None:
     """How linear features of a layer go, where that makes it narrower; None where it does not."""
-    if why_not(net, layer) is not None:
+    if why_not_combined(net, layer) is not None:
         return None
     found = candidates(layer, values[layer.name], values.searches[layer.name])
     search = _Search(net, layer, values)
@@ -84,35 +89,6 @@ def propose(net: Net, layer: Layer, values: Sweep) -> Linear | None:
     return best[1]
 
 
-def why_not(net: Net, layer: Layer) -> str | None:
-    """Why rows of a layer and columns of its readers may not be combined."""
-    if layer.pinned is not None:
-        return layer.pinned
-    readers = net.readers[layer.name]
-    if not readers:
-        return "nothing reads it"
-    if any(reader.terms[index].diagonal for reader, index in readers):
-        return "its features are read one by one, too"
-    if len({reader.name for reader, _ in readers}) < len(readers):
-        return "a layer reads it twice"
-    if not layer.is_dense or len(layer.terms) != 1 or layer.tied is not None or layer.parts > 1:
-        return "its features are computed in several ways"
-    whole = [layer.terms[0], *(reader.terms[index] for reader, index in readers)]
-    if not all(map(_plain, whole)) or any(map(_scaled, (layer, *(r for r, _ in readers)))):
-        return "its numbers are scaled or quantised"
-    return None
-
-
-def _plain(term: Term) -> bool:
-    weight = term.weight
-    fit = weight is not None and weight.dtype.kind == "f" and term.blocks == 1
-    return fit and term.scale == 1 and term.row_scale is None and not term.frozen
-
-
-def _scaled(layer: Layer) -> bool:
-    return layer.bias_scale != 1 or layer.bias_units is not None
-
-
 @dataclass(frozen=True)
 class _Search:
     net: Net
@@ -124,7 +100,7 @@ class _Search:
         if not self._takes_constants():
             return []
         found = [self._by_rows(gone)]
-        if _pointwise(self.layer.terms[0]):  # these round less, or not at all
+        if self.layer.terms[0].pointwise:  # these round less, or not at all
             found = [self._by_sources(gone), self._by_readers(gone), *found]
         return [step for step in found if step is not None]
 
@@ -168,7 +144,7 @@ class _Search:
     def _by_readers(self, gone: Sequence[Candidate]) -> Linear | None:
         """Units compute what rows of the only reader make of what goes."""
         ((reader, index), *others), (term,) = self.net.readers[self.layer.name], self.layer.terms
-        if others or not _pointwise(reader.terms[index]):
+        if others or not reader.terms[index].pointwise:
             return None
         features = [c.feature for c in gone]
         rows = np.flatnonzero(reader.terms[index].flat[:, features].any(axis=1)).tolist()
@@ -227,10 +203,6 @@ class _Search:
 def _is_short(number: Fraction) -> bool:
     """Whether products with a number need few bits more, so that hardly any is rounded."""
     return abs(number) <= 4 and number.denominator in (1, 2, 4)
-
-
-def _pointwise(term: Term) -> bool:
-    return term.taps == 1 and not term.padded and not term.via
 
 
 def _made(term: Term, factors: list[tuple[int, Fraction]]) -> Array:

@@ -144,6 +144,8 @@ def _row(layer: LayerChange, features: str, kinds: Sequence[str]) -> Row:
         tail = f"kept at {layer.features.before:,}: {printable(layer.pinned)}"
         return Row((name,), tail, "dim")
     notes = []
+    if layer.folded:
+        notes.append("folded into what reads it")
     if layer.emptied:
         notes.append("nothing of it is needed: one feature kept for the shape")
     if layer.declined is not None:

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from lumpcli.analysis import candidates, combination, gain, independent, values_of
-from lumpcli.ir import Activation
-from tests.nets import ABS, LINEAR, RELU, SIGMOID, array, dense, net, source
+from lumpcli.analysis import (
+    candidates,
+    combination,
+    gain,
+    independent,
+    linear_slopes,
+    values_of,
+    why_not_combined,
+)
+from lumpcli.ir import Activation, Term
+from tests.nets import ABS, LINEAR, RELU, SIGMOID, array, dense, each, net, source
 
 X = source("x", 3)
 H = dense("h", "x", [[1, 2, 0], [3, 1, 1], [-1, 0, 2]], [1, 0, -1])
@@ -111,3 +120,30 @@ def test_coefficients_that_are_not_simple_are_computed():
         for column in rows.T
     ]
     assert made == [Fraction(float(v)) for v in row]
+
+
+def test_why_rows_may_not_be_combined():
+    f = dense("f", "x", [[1, 2, 0], [0, 1, 1]], act=LINEAR)
+    y = dense("y", "f", [[1, 1]], act=LINEAR)
+
+    def reason(*readers, layer=f):
+        made = net(X, layer, *readers)
+        return why_not_combined(made, made["f"])
+
+    assert reason(y) is None
+    assert "one by one" in reason(each("y", 2, "f"))
+    assert "twice" in reason(dense("y", ["f", "f"], [[[1, 1]]] * 2, act=LINEAR))
+    scaled = Term("f", array([[1, 1]]), scale=Fraction(1, 3))
+    assert "scaled" in reason(replace(y, terms=(scaled,)))
+    assert reason(y, layer=replace(f, pinned="for a reason")) == "for a reason"
+    assert reason(dense("y", "x", [[1] * 3], act=LINEAR)) == "nothing reads it"
+
+
+def test_by_what_features_are_multiples_of_their_rows():
+    """The ReLU of what is never negative, or never positive; of the rest nothing is known."""
+    f = dense("f", "h", [[1, 2, 0], [-1, 0, -2], [1, -1, 0]], [0, -1, 0])
+    made = net(X, H, f, dense("y", "f", [[1] * 3], act=LINEAR))
+    values = values_of(made)
+    assert linear_slopes(made["f"], values["f"]) == {0: 1, 1: 0}
+    assert linear_slopes(made["y"], values["y"]) == {0: 1}
+    assert linear_slopes(made["h"], values["h"]) == {}

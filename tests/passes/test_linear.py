@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from lumpcli.analysis import Grants, values_of
-from lumpcli.ir import Activation, Term
+from lumpcli.ir import Activation
 from lumpcli.passes import linear_steps
-from lumpcli.passes.linear import propose, why_not
+from lumpcli.passes.linear import propose
 from lumpcli.pipeline import plan
 from tests.computed import evaluate, outputs, points, same
-from tests.nets import LINEAR, RELU, array, dense, each, net, source
+from tests.nets import LINEAR, RELU, dense, net, source
 
 LEAKY = Activation("LeakyRelu", (-0.5,))
 
@@ -143,25 +142,6 @@ def test_nothing_is_rounded_at_level_strict():
     made = net(source("x", 3), f, g, dense("y", "g", [[1] * 6], act=LINEAR))
     assert checked(made)[1]["f"] == 3
     assert checked(made, "strict")[1]["f"] == 10
-
-
-def test_why_rows_may_not_be_combined():
-    rng = np.random.default_rng(8)
-    x, f = source("x", 2), dense("f", "x", whole(rng, 6, 2), act=LINEAR)
-
-    def reason(*readers, layer=f, **more):
-        made = net(x, layer, *readers)
-        return why_not(made, made["f"])
-
-    assert reason(dense("y", "f", [[1] * 6], act=LINEAR)) is None
-    assert "one by one" in reason(each("y", 6, "f"))
-    assert "twice" in reason(dense("y", ["f", "f"], [[[1] * 6]] * 2, act=LINEAR))
-    scaled = Term("f", array([[1] * 6]), scale=Fraction(1, 3))
-    y = dense("y", "f", [[1] * 6], act=LINEAR)
-    assert "scaled" in reason(replace(y, terms=(scaled,)))
-    assert reason(y, layer=replace(f, pinned="for a reason")) == "for a reason"
-    y = dense("y", "x", [[1] * 2], act=LINEAR)
-    assert reason(y) == "nothing reads it"
 
 
 def test_a_layer_keeps_a_feature():
