@@ -41,9 +41,8 @@ class Plan:
     """A reduction thought through to the end: facts, quotient, and the net after it.
 
     `known` are the facts the cut rests on, those of the net after `rounds` of rows taking over
-    others; `fixed` are the layers whose biases turned out to be unable to take more. `folds` and then
-    `linear` are the steps taken on `reduced`, one after another, and `after` is the plan of what
-    they left.
+    others; `fixed` are the layers whose biases turned out to be unable to take more. `folds`, then
+    `linear` are the steps taken on `reduced`, and `after` is the plan of what they left.
     """
 
     net: Net

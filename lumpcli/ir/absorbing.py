@@ -55,17 +55,16 @@ def _reader(layer: Layer, step: Fold, reader: Layer, index: int, tally: Rounding
 
 
 def _product(read: Term, own: Term, slopes: tuple[Fraction, ...], tally: Rounding) -> Array:
-    """The reader's matrix times slopes times the layer's (rows, n_source, *taps)."""
+    """The reader's matrix times slopes times the layer's (rows, n_source, *kernel)."""
     left, right = read.by_tap, own.by_tap  # (rows, n, taps), (n, n_source, taps)
-    assert read.weight is not None and own.weight is not None
-    shape = (len(left), right.shape[1])
+    shape, kernel = (len(left), right.shape[1]), (read if own.taps == 1 else own).kernel
     if own.taps == 1:
         rows = np.moveaxis(left, 2, 1).reshape(-1, left.shape[1])
         made = _times(rows, slopes, right[:, :, 0], left.dtype, tally)
         made = np.moveaxis(made.reshape(len(left), -1, shape[1]), 1, 2)
-        return np.ascontiguousarray(made).reshape(*shape, *read.weight.shape[2:])
+        return np.ascontiguousarray(made).reshape(*shape, *kernel)
     made = _times(left[:, :, 0], slopes, right.reshape(len(right), -1), left.dtype, tally)
-    return made.reshape(*shape, *own.weight.shape[2:])
+    return made.reshape(*shape, *kernel)
 
 
 def _times(

@@ -127,6 +127,11 @@ class Term:
         return some.astype(np.float64) * self.row_scale[rows, None].astype(np.float64)
 
     @property
+    def kernel(self) -> tuple[int, ...]:
+        """How the taps of a dense term are laid out."""
+        return () if self.weight is None else self.weight.shape[2:]
+
+    @property
     def pointwise(self) -> bool:
         """Whether each position reads the same position alone, by one column per feature."""
         return self.taps == 1 and not self.padded and not self.via
