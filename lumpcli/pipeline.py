@@ -95,26 +95,37 @@ def plan(
     if unknown:
         raise UsageError(f"no pass is called {unknown[0]!r}; there are {', '.join(_NAMES)}")
     chosen = _NAMES if passes is None else tuple(passes)
+    return _in_stages(net, grants, chosen, jobs, stays, net)
+
+
+def _in_stages(
+    net: Net,
+    grants: Grants,
+    chosen: Sequence[str],
+    jobs: int,
+    stays: Mapping[str, str] | None,
+    original: Net,
+) -> Plan:
+    """A cut, steps on what it leaves, and all of it once more until there are no steps."""
     done = _cut(net, grants, chosen, jobs)
-    left = done.reduced
-    values = _values_for_steps(left) if LINEAR in chosen or stays is not None else None
+    folding, left, rounding = FOLD in chosen and stays is not None, done.reduced, done.rounding
+    values = _values_for_steps(left) if folding or LINEAR in chosen else None
     if values is None:
         return done
-    rounding = done.rounding
     folds: tuple[Fold, ...] = ()
     linear: tuple[Linear, ...] = ()
-    if FOLD in chosen and stays is not None:
+    if folding:
         rival = propose if LINEAR in chosen else None
-        folds, left, more = fold_steps(left, grants, stays, values, rival)
+        folds, left, more = fold_steps(left, grants, stays or {}, values, rival)
         rounding = rounding + more
     if LINEAR in chosen:
-        linear, left, more = linear_steps(left, grants, None if folds else values)
+        linear, left, more = linear_steps(left, grants, None if folds else values, original)
         rounding = rounding + more
     if not folds and not linear:
         return done
     # what lies within stored precision of rounded weights need not do so of the original ones
     exact = replace(grants, level="exact") if grants.level == "rounding" else grants
-    after = plan(left, exact, passes, jobs, stays)
+    after = _in_stages(left, exact, chosen, jobs, stays, original)
     return replace(done, folds=folds, linear=linear, after=after, rounding=rounding)
 
 

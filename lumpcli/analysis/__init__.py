@@ -18,6 +18,7 @@ from lumpcli.analysis.liveness import Liveness, liveness_of
 from lumpcli.analysis.products import Factor, SumOfProducts, factor_of, sums_of_products
 from lumpcli.analysis.rounding import loosen
 from lumpcli.analysis.rows import Rows
+from lumpcli.analysis.scales import scales
 from lumpcli.analysis.values import Sweep, values_of
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "linear_slopes",
     "liveness_of",
     "loosen",
+    "scales",
     "sums_of_products",
     "values_of",
     "why_not_combined",

@@ -23,6 +23,7 @@ from lumpcli.analysis import (
     combination,
     gain,
     independent,
+    scales,
     values_of,
     why_not_combined,
 )
@@ -45,17 +46,19 @@ from lumpcli.ir import (
 )
 
 _LARGEST = 1 << 28  # of work, on deciding which rows are independent
-_STEEPEST = 16  # coefficients beyond which rounding would be amplified
+_STEEPEST = 16  # coefficients, and growth of scales, beyond which rounding would be amplified
 _FARTHEST = 2.0**12  # a shift beyond which the digits of what is shifted would be lost
 
 
 def linear_steps(
-    net: Net, grants: Grants, values: Sweep | None = None
+    net: Net, grants: Grants, values: Sweep | None = None, original: Net | None = None
 ) -> tuple[tuple[Linear, ...], Net, Rounding]:
     """Steps on one layer after another, the net after them, and what they rounded.
 
-    `values` are those of the net, if known.
+    `values` are those of the net, if known. `original` is what the net computes the same as: no
+    step is taken that would make numbers much larger than they are there.
     """
+    original = original or net
     steps: list[Linear] = []
     total = Rounding()
     for name in [layer.name for layer in net.layers if layer.is_dense]:
@@ -68,9 +71,17 @@ def linear_steps(
         after, rounding = apply_linear(net, step)
         if (grants.level == "strict" and rounding.rounded) or rounding.overflow:
             continue
+        if _is_louder(after, original):
+            continue
         steps.append(step)
         net, total, values = after, total + rounding, None
     return tuple(steps), net, total
+
+
+def _is_louder(net: Net, original: Net) -> bool:
+    """Whether digits would be lost, in any arithmetic, that are not lost in the original net."""
+    before, after = scales(original), scales(net)
+    return any(scale > _STEEPEST * before.get(name, scale) for name, scale in after.items())
 
 
 def propose(net: Net, layer: Layer, values: Sweep) -> Linear | None:

@@ -92,6 +92,7 @@ def layer(name: str, before: int, after: int, **more: object) -> LayerChange:
         "unread": 0,
         "lumped": before - after,
         "linear": 0,
+        "folded": False,
         "emptied": False,
         "pinned": None,
         "declined": None,
