@@ -79,9 +79,13 @@ def linear_steps(
 
 
 def _is_louder(net: Net, original: Net) -> bool:
-    """Whether digits would be lost, in any arithmetic, that are not lost in the original net."""
+    """Whether digits would be lost, in any arithmetic, that are not lost in the original net.
+
+    Told by the layers that are pinned, whose features are what they were.
+    """
     before, after = scales(original), scales(net)
-    return any(scale > _STEEPEST * before.get(name, scale) for name, scale in after.items())
+    pinned = (layer.name for layer in original.layers if layer.pinned is not None)
+    return any(after[name] > _STEEPEST * before[name] for name in pinned)
 
 
 def propose(net: Net, layer: Layer, values: Sweep) -> Linear | None:
