@@ -105,6 +105,37 @@ def test_passes_reach_the_plan():
         plan_export(host, host.net, Grants("exact"), ["magic"])
 
 
+def test_layers_go_as_a_whole_only_where_that_is_asked_for():
+    rows = np.arange(1, 31).reshape(5, 6).astype(np.float32)
+    nodes = [node("MatMul", ["x", "w"], ["h"]), node("MatMul", ["h", "v"], ["y"])]
+    host = load(build(nodes, {"w": rows, "v": rows.reshape(6, 5)}))
+    done, exported = plan_export(host, host.net, Grants("exact"), ["fold"])
+    assert (done.folds, exported.changed) == ((), False)
+    done, exported = plan_export(host, host.net, Grants("exact"), ["fold"], whole=True)
+    assert [step.layer for step in done.folds] == ["h"]
+    assert [n.op_type for n in exported.model.graph.node] == ["MatMul"]
+    pinned = chosen(host.net, (), ("h",))
+    assert plan_export(host, pinned, Grants("exact"), whole=True)[0].folds == ()
+
+
+def test_no_fold_makes_the_constants_grow():
+    """Both matrices have other users, who keep them as they are."""
+    weights = {"w": np.arange(30).reshape(5, 6) + 1, "v": np.arange(30).reshape(6, 5) - 7}
+    nodes = [
+        node("MatMul", ["x", "w"], ["h"]),
+        node("MatMul", ["h", "v"], ["y"]),
+        node("MatMul", ["z", "w"], ["s"]),
+        node("Relu", ["s"], ["r"]),
+        node("MatMul", ["r", "v"], ["t"]),
+    ]
+    inputs = {"x": ("N", 5), "z": ("N", 5)}
+    numbers = {name: value.astype("f4") for name, value in weights.items()}
+    host = load(build(nodes, numbers, inputs=inputs, outputs=("y", "t")))
+    done, exported = plan_export(host, host.net, Grants("exact"), ["fold"], whole=True)
+    assert (done.folds, exported.changed) == ((), False)
+    assert "grow" in (done.net["h"].pinned or "")
+
+
 def test_threads(monkeypatch):
     assert (threads(1), threads(7)) == (1, 7)
     assert 1 <= (threads(None)) <= (os.cpu_count() or 1)

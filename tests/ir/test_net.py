@@ -137,3 +137,20 @@ def test_constants_are_not_listed():
     table = dense("t", "x", ones(2, 2), listed=False)
     made = Net((X, table, dense("a", "t", ones(2, 2))))
     assert [layer.name for layer in made.dense_layers] == ["a"]
+
+
+def test_widths_of_layers_that_there_are_and_are_not():
+    made = Net((X, dense("a", "x", ones(3, 2))))
+    assert [made.width(name) for name in ("x", "a", "b")] == [2, 3, 0]
+
+
+def test_terms_that_read_each_position_alone():
+    terms = [
+        Term("x", ones(3, 2)),
+        Term("x", ones(3, 2, 1, 1)),
+        Term("x", ones(3, 2, 1, 1), via="every second"),
+        Term("x", ones(3, 2, 1, 1), padded=True),
+        Term("x", ones(3, 2, 1, 2)),
+    ]
+    assert [t.pointwise for t in terms] == [True, True, False, False, False]
+    assert [t.kernel for t in terms] == [(), (1, 1), (1, 1), (1, 1), (1, 2)]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 from onnx import ModelProto, numpy_helper
 
 from lumpcli.analysis import Grants
 from lumpcli.api import reduce, stats
-from lumpcli.ir import Rounding
+from lumpcli.ir import Fold, Rounding, apply_fold
 from lumpcli.loader import load
-from lumpcli.measures import rounding_bounds
+from lumpcli.measures import lower_bound, rounding_bounds
 from lumpcli.pipeline import plan
 from lumpcli.results import Level, LowerBound, RoundingBound
 from tests.e2e.attention import READ, WIDTH, attention, stored_anew
@@ -121,6 +122,18 @@ def test_the_lower_bound_of_one_hidden_layer():
     assert reduce(model, exclude=["h"]).lower_bound == replace(wanted, reached=6)
     assert reduce(model, level="rounding").lower_bound is None
     assert reduce(rounded("Softmax", outputs=("z",))).lower_bound is None
+
+
+def test_there_is_no_lower_bound_of_a_hidden_layer_that_went():
+    """The ReLUs of x * x are never negative: a matrix is all that is left."""
+    first, second = np.array([[1, 2, 3], [2, 1, 1]], "f4"), np.array([[1], [2], [-1]], "f4")
+    nodes = [node("MatMul", ["x", "w"], ["m"]), node("Relu", ["m"], ["h"])]
+    nodes.append(node("MatMul", ["h", "v"], ["y"]))
+    model = build(nodes, {"w": first, "v": second}, inputs={"x": ("N", 2)})
+    net = load(model).net
+    assert lower_bound(net, net) == LowerBound("h", 3, 3)
+    gone, _ = apply_fold(net, Fold("h", (Fraction(1),) * 3))
+    assert lower_bound(net, gone) is None
 
 
 def test_steps_that_round_one_after_the_other():

@@ -56,6 +56,17 @@ def test_duplicates_among_the_lumped():
     assert count_duplicates([], h, group, done.quotient) == 0
 
 
+def test_a_layer_that_goes_as_a_whole():
+    """Features of a layer without a function that do not go by themselves go with it."""
+    x, hidden, y = both(columns=READ[:1], activation=LINEAR)
+    done = plan(net(x, hidden, y), Grants(), stays={})
+    h = changes(done)["h"]
+    assert (h.features.before, h.features.after, h.folded) == (6, 0, True)
+    assert h.constant + h.unread + h.lumped + h.linear == 6
+    assert h.linear > 0
+    assert not changes(done)["y"].folded
+
+
 def test_an_emptied_layer_counts_apart():
     done = planned(*both(columns=np.zeros((2, 6))))
     h = changes(done)["h"]

@@ -70,10 +70,12 @@ def test_why_a_layer_was_not_cut_or_kept_one():
     layers = (
         samples.layer("a", 9, 1, constant=8, lumped=0, emptied=True),
         samples.layer("b", 5, 5, declined="cutting it would make the file grow"),
+        samples.layer("c", 6, 0, lumped=1, linear=5, folded=True),
     )
     text = reduce_text(replace(samples.REDUCED, layers=layers))
     assert line(text, "a").endswith("nothing of it is needed: one feature kept for the shape")
     assert line(text, "b").endswith("cutting it would make the file grow")
+    assert line(text, "c").endswith("folded into what reads it")
 
 
 def test_many_layers_are_summarised_unless_all_are_wanted():
