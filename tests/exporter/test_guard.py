@@ -8,10 +8,13 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from lumpcli.bounds import ladder
 from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.exporter import guard, state_domain
-from lumpcli.judge import verify
+from lumpcli.judge import Settings, verify
+from lumpcli.loader import load, read_model
+from lumpcli.wire import write
 from tests.models import build, info, mlp, node
 
 LOWER, UPPER = np.array([[-1.0, 0.0, 2.0, -4.0, -8.0]]), np.array([[1.0, 0.5, 3.0, 4.0, -8.0]])
@@ -237,3 +240,35 @@ def test_what_cannot_be_guarded(change, message):
     with pytest.raises(UsageError, match=message):
         guard(**given)
     assert given["model"].SerializeToString() == before
+
+
+@pytest.mark.parametrize("how", ["clip", "output"])
+def test_weights_that_stay_in_their_file(tmp_path, how):
+    """A large model is guarded as it is read: placeholders stand for its numbers."""
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.integers(-3, 4, (5, 60_000)).astype("f4"), "v": np.ones((60_000, 3), "f4")}
+    nodes = [
+        node("MatMul", ["x", "w"], ["h"]),
+        node("Relu", ["h"], ["r"]),
+        node("MatMul", ["r", "v"], ["y"]),
+    ]
+    onnx.save(build(nodes, weights), tmp_path / "a.onnx")
+    model, payloads = read_model(tmp_path / "a.onnx")
+    assert payloads is not None
+    guard(model, EACH, how)
+    state_domain(model, EACH)
+    write(model, payloads, tmp_path / "b.onnx")
+    verdict = verify(tmp_path / "a.onnx", tmp_path / "b.onnx", Settings(samples=9))
+    assert (verdict.status, verdict.outputs[0].max_abs) == ("equal", 0)
+
+
+def test_what_is_clipped_can_still_be_bounded():
+    """With one pair of bounds: a guarded model may be reduced again."""
+    model = mlp()
+    made = guarded(model, ALL, "clip")
+    plain, behind = (ladder(load(m), ALL, rungs=("interval",)) for m in (model, made))
+    assert plain.tensors.keys() == {"h"}
+    for end in ("lower", "upper"):
+        found, wanted = (getattr(phases.tensors["h"], end) for phases in (behind, plain))
+        np.testing.assert_array_equal(found, wanted)
+        assert np.isfinite(wanted).all()
