@@ -1,17 +1,47 @@
 """Sound bounds of what activations read, on a box of inputs."""
 
+from lumpcli.bounds.activations import RELU
+from lumpcli.bounds.affine import Affine, Sum
+from lumpcli.bounds.backward import State, Trail, least
 from lumpcli.bounds.features import FeatureBounds, feature_bounds
-from lumpcli.bounds.ladder import RUNGS, Bounds, Phases, Semantics, ladder
+from lumpcli.bounds.functions import Function, Lines
+from lumpcli.bounds.ladder import MOST_SPLIT_INPUTS, RUNGS, Bounds, Phases, Semantics, ladder
 from lumpcli.bounds.lowering import input_shapes, lower
+from lumpcli.bounds.program import Operation, Program, Step, Tensor
+from lumpcli.bounds.rounding import FLOOR, UNIT, Arithmetic, Range, sized, widened
+from lumpcli.bounds.splitting import Cells
+from lumpcli.bounds.sweep import open_elements, sweep
 
 __all__ = [
+    "FLOOR",
+    "MOST_SPLIT_INPUTS",
+    "RELU",
     "RUNGS",
+    "UNIT",
+    "Affine",
+    "Arithmetic",
     "Bounds",
+    "Cells",
     "FeatureBounds",
+    "Function",
+    "Lines",
+    "Operation",
     "Phases",
+    "Program",
+    "Range",
     "Semantics",
+    "State",
+    "Step",
+    "Sum",
+    "Tensor",
+    "Trail",
     "feature_bounds",
     "input_shapes",
     "ladder",
+    "least",
     "lower",
+    "open_elements",
+    "sized",
+    "sweep",
+    "widened",
 ]

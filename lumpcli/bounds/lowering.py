@@ -91,15 +91,18 @@ def _shape(info: ValueInfoProto, batch: int) -> tuple[int, ...] | None:
     return tuple(sizes) if min(sizes, default=1) > 0 else None
 
 
-def lower(host: Host) -> Program:
-    """The program of a model's top graph; whatever is not followed is named with a reason."""
-    program = _lowered(host, 1)
+def lower(host: Host, *, outputs: bool = False) -> Program:
+    """The program of a model's top graph; whatever is not followed is named with a reason.
+
+    With `outputs` the graph's outputs are targets, too.
+    """
+    program = _lowered(host, 1, outputs)
     if input_shapes(host.graph) == input_shapes(host.graph, 2):
         return program
-    return one_by_one(program, lambda: _lowered(host, 2))
+    return one_by_one(program, lambda: _lowered(host, 2, outputs))
 
 
-def _lowered(host: Host, batch: int) -> Program:
+def _lowered(host: Host, batch: int, outputs: bool) -> Program:
     build, graph = Build(host.weights), host.graph
     shapes = input_shapes(graph, batch)
     inputs = {name: build.add(None, [], shape) for name, shape in shapes.items()}
@@ -114,6 +117,9 @@ def _lowered(host: Host, batch: int) -> Program:
             reason = _visit(build, proto, graph.opset)
         if reason:
             build.reasons |= {n: f"{describe(proto)}: {reason}" for n in proto.output if n}
+    if outputs:
+        names = [info.name for info in graph.proto.output]
+        build.targets |= {n: build.tensors[n] for n in names if n in build.tensors}
     return _pruned(build, inputs)
 
 
@@ -171,10 +177,10 @@ def _evaluated(model: ModelProto, inputs: Mapping[str, np.ndarray]) -> np.ndarra
 
 
 def _pruned(build: Build, inputs: Mapping[str, Tensor]) -> Program:
-    """The program without steps that neither an activation nor an input needs."""
+    """The program without steps that neither an activation, a target nor an input needs."""
     steps = build.steps
     needed = {n for n, step in enumerate(steps) if isinstance(step.operation, Function)}
-    needed |= {tensor.step for tensor in inputs.values()}
+    needed |= {tensor.step for tensor in (*inputs.values(), *build.targets.values())}
     for number in reversed(range(len(steps))):
         if number in needed:
             needed.update(steps[number].sources)
