@@ -1,35 +1,31 @@
-"""The ReLU features that may be replaced: where they are in the program, and by what."""
+"""The layers of ReLUs whose neurons may be replaced, and where their elements are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from lumpcli.bounds import RELU, Program, Range
-from lumpcli.ir import Array
+from lumpcli.ir import Array, Layer, Net, Term
 from lumpcli.loader import Host
-from lumpcli.redundancy.curves import Replacement
-from lumpcli.redundancy.joint import Replacements
-
-Action = Literal["keep", "zero", "identity", "line", "constant"]
 
 
 @dataclass(frozen=True)
 class Neurons:
-    """A layer of ReLUs: `step` makes its values, `feature` (size,) says whose each element is.
+    """A layer of ReLUs: `step` makes its values from those of step `source`.
 
-    `depth` counts the layers of ReLUs up to it. `pinned`: why its features may not be replaced.
+    `feature` (size,) says whose each element is. `declined`: why none may be replaced, if so;
+    `shifts`: whether lines may replace them, which shift biases here and in readers.
     """
 
     layer: str
     step: int
+    source: int
     feature: Array
     width: int
-    depth: int
-    pinned: str | None
+    declined: str
+    shifts: bool
 
     def ends(self, source: Range) -> tuple[Array, Array]:
         """The least and the greatest value (width,) of z over all positions and cells."""
@@ -39,36 +35,56 @@ class Neurons:
         return low, high
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A feature and what replaces its ReLU: `slope * z + offset`."""
-
-    layer: str
-    feature: int
-    action: Action
-    slope: float = 0.0
-    offset: float = 0.0
-
-
 def neurons_of(host: Host, program: Program) -> list[Neurons]:
     """The layers whose ReLU the program follows, in order."""
     found: dict[int, Neurons] = {}
-    depths = depths_of(program)
     for layer in host.net.layers:
         tensor = program.tensors.get(layer.name)
         axis = host.axes.get(layer.name, ("", None))[1]
         if tensor is None or axis is None or tensor.step in found:
             continue
+        step = program.steps[tensor.step]
         fits = len(tensor.shape) >= -axis and tensor.shape[axis] == layer.width
-        if program.steps[tensor.step].operation is not RELU or not fits:
+        if step.operation is not RELU or not fits:
             continue
         index = np.moveaxis(np.zeros(tensor.shape, np.int64), axis, -1) + np.arange(layer.width)
         feature = np.moveaxis(index, -1, axis).reshape(-1)
-        depth = depths[tensor.step]
         found[tensor.step] = Neurons(
-            layer.name, tensor.step, feature, layer.width, depth, layer.pinned
+            layer.name,
+            tensor.step,
+            step.sources[0],
+            feature,
+            layer.width,
+            declined(layer),
+            shifts(host.net, layer),
         )
     return [found[step] for step in sorted(found)]
+
+
+def declined(layer: Layer) -> str:
+    """Why rows and biases of a layer may not be replaced; "" where they may."""
+    if layer.pinned is not None:
+        return layer.pinned
+    if layer.terms and all(map(_plain, layer.terms)) and _adds(layer):
+        return ""
+    return "its numbers are not rows of weights and biases of its own"
+
+
+def shifts(net: Net, layer: Layer) -> bool:
+    """Whether all readers can take back what is added to a layer's biases."""
+    readers = [(reader, reader.terms[index]) for reader, index in net.readers[layer.name]]
+    return all(_plain(term) and not term.padded and _adds(reader) for reader, term in readers)
+
+
+def _plain(term: Term) -> bool:
+    stored = term.weight is not None and term.weight.dtype.kind == "f"
+    return stored and not term.diagonal and term.row_scale is None and not term.frozen
+
+
+def _adds(layer: Layer) -> bool:
+    """Whether a layer has biases that may change."""
+    plain = layer.bias_scale == 1 and layer.bias_units is None
+    return plain and layer.bias is not None and layer.bias.dtype.kind == "f"
 
 
 def depths_of(program: Program) -> list[int]:
@@ -78,51 +94,3 @@ def depths_of(program: Program) -> list[int]:
         before = max((depths[s] for s in step.sources), default=0)
         depths.append(before + (step.operation is RELU))
     return depths
-
-
-def replacements(neurons: Sequence[Neurons], sets: Sequence[Sequence[Candidate]]) -> Replacements:
-    """Several sets of candidates as replacements (sets, size) of ReLUs."""
-    found = {}
-    for own in neurons:
-        chosen = np.zeros((len(sets), own.width), bool)
-        slope, offset = np.zeros((2, len(sets), own.width))
-        for number, some in enumerate(sets):
-            for c in some:
-                if c.layer == own.layer:
-                    chosen[number, c.feature] = True
-                    slope[number, c.feature], offset[number, c.feature] = c.slope, c.offset
-        if chosen.any():
-            arrays = (a[:, own.feature] for a in (chosen, slope, offset))
-            found[own.step] = Replacement(*arrays)
-    return found
-
-
-def zero(layer: str, feature: int) -> Candidate:
-    """The feature is 0."""
-    return Candidate(layer, feature, "zero")
-
-
-def identity(layer: str, feature: int) -> Candidate:
-    """The feature is what its ReLU reads."""
-    return Candidate(layer, feature, "identity", 1.0)
-
-
-def line(layer: str, feature: int, low: float, high: float) -> Candidate:
-    """The line in the middle of a ReLU's triangle between `low` < 0 < `high`, in float32.
-
-    Any line will do, since its error is bounded as it is; float32 so that models can store it.
-    """
-    slope = float(np.float32(high / (high - low)))
-    return Candidate(layer, feature, "line", slope, float(np.float32(-low * slope / 2)))
-
-
-def constant(layer: str, feature: int, low: float, high: float) -> Candidate:
-    """The middle of the values of a ReLU that reads what is between `low` and `high`."""
-    middle = (max(low, 0.0) + max(high, 0.0)) / 2
-    return Candidate(layer, feature, "constant", 0.0, float(np.float32(middle)))
-
-
-def error(candidate: Candidate, low: float, high: float) -> float:
-    """How far a candidate is at most from its ReLU, nearly: for ordering."""
-    ends = (low, high, 0.0) if low < 0 < high else (low, high)
-    return max(abs(candidate.slope * z + candidate.offset - max(z, 0.0)) for z in ends)

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from lumpcli.redundancy.neurons import Action, Candidate
-
-Kind = Literal["phase", "forward", "relaxed", "constant", "result"]
-KINDS: tuple[Kind, ...] = ("phase", "forward", "relaxed", "constant", "result")
+from lumpcli.redundancy.candidates import KINDS, Action, Candidate, Kind
 
 
 @dataclass(frozen=True)
@@ -18,7 +15,8 @@ class Verdict:
     """One neuron: its ReLU becomes `slope * z + offset`, or is kept.
 
     `kind` of redundancy, `method` that proved it and `assurance` are empty for what is kept;
-    `reason` says why that is.
+    `reason` says why that is. Where the line may be negative, `shift` added to it makes it positive
+    for every input of the box.
     """
 
     action: Action
@@ -28,12 +26,20 @@ class Verdict:
     method: str = ""
     assurance: str = ""
     reason: str = ""
+    shift: float = 0.0
+
+    @property
+    def changes(self) -> bool:
+        """Whether the ReLU itself does not do what is asked for."""
+        return self.action != "keep" and (self.action != "identity" or self.shift != 0)
 
     def to_dict(self) -> dict[str, Any]:
         """What is not empty."""
         found: dict[str, Any] = {"action": self.action}
         if self.action in ("line", "constant"):
             found |= {"slope": self.slope, "offset": self.offset}
+        if self.shift:
+            found["shift"] = self.shift
         told = {n: getattr(self, n) for n in ("kind", "method", "assurance", "reason")}
         return found | {name: text for name, text in told.items() if text}
 

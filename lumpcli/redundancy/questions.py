@@ -165,16 +165,16 @@ class Winner(Question):
         """Where one element wins in both networks everywhere in the cell."""
         program = scene.both.program
         cells = len(next(iter(scene.middles.values())))
-        if self.output not in scene.both.after:
-            return np.ones(cells, bool)
+        equal = (scene.difference(self.output).magnitude == 0).all(axis=1)
+        if equal.all():
+            return np.asarray(equal)
         middle = self._sign * evaluated(program, scene.middles, self.output)
         size = middle.shape[1]
         rows = self._sign * (np.eye(size)[middle.argmax(axis=1)][:, None] - np.eye(size))
         rows = rows[rows.any(axis=2)].reshape(cells, size - 1, size)
         before = scene.least(self.output, rows)
         after = scene.least(scene.both.after[self.output], rows)
-        found: Array = (before > 0).all(axis=1) & (after > 0).all(axis=1)
-        return found
+        return np.asarray(equal | (np.minimum(before, after) > 0).all(axis=1))
 
     def survives(self, program: Program, values: Sequence[Array], replaced: Replacements) -> bool:
         """Whether one element wins at all samples, in both networks.
@@ -182,9 +182,10 @@ class Winner(Question):
         Where the winner changes, there is a tie between, near which nothing can be proved.
         """
         before = self._sign * values[self.output]
-        after = self._sign * values_after(program, values, replaced).get(
-            self.output, values[self.output]
-        )
+        changed = values_after(program, values, replaced).get(self.output, values[self.output])
+        after = self._sign * changed
+        if np.array_equal(before, after):
+            return True
         winners = np.concatenate([before.argmax(axis=1), after.argmax(axis=1)])
         return bool((winners == winners[0]).all())
 

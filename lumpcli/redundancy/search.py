@@ -1,9 +1,6 @@
-"""The search: candidates by how much they matter, taken as long as the whole set is proved."""
+"""The search: from a model, a box and a request to a plan."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,26 +8,13 @@ from lumpcli.bounds import MOST_SPLIT_INPUTS, RUNGS, Phases, Program, Range, lad
 from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.loader import Host
-from lumpcli.progress import stage
-from lumpcli.redundancy.asking import Answer, ask
+from lumpcli.redundancy.applying import shifts_for
+from lumpcli.redundancy.candidates import KINDS, Candidate, Kind, candidates
 from lumpcli.redundancy.cover import Cover
-from lumpcli.redundancy.neurons import (
-    Candidate,
-    Neurons,
-    constant,
-    error,
-    identity,
-    line,
-    neurons_of,
-    replacements,
-    zero,
-)
-from lumpcli.redundancy.plan import KINDS, Kind, Plan, Request, Verdict
-from lumpcli.redundancy.questions import Question, Winner, Within, scene
-
-_RATED = 16  # candidates bounded at once
-_NOT_PROVED, _SAMPLED = "not proved", "a sample says no"
-_NOT_ASKED = "no candidate"
+from lumpcli.redundancy.growing import NOT_ASKED, Growing
+from lumpcli.redundancy.neurons import Neurons, neurons_of
+from lumpcli.redundancy.plan import Plan, Request, Verdict
+from lumpcli.redundancy.questions import Question, Winner, Within
 
 
 def search(
@@ -56,30 +40,43 @@ def search(
     if phases.semantics != "real":
         raise UsageError("redundancy: bounds for float32 say nothing about real arithmetic")
     program = lower(host, outputs=True)
-    known = {
-        program.targets[name].step: Range(b.lower.reshape(1, -1), b.upper.reshape(1, -1))
-        for name, b in phases.tensors.items()
-    }
-    cover = Cover(program, box, known)
-    if not all(cover.root.ranges[number].finite.all() for number in program.target_steps):
-        raise UsageError("redundancy: some numbers of the network have no bounds on the box")
-    most = cells if box.size <= MOST_SPLIT_INPUTS else 1
     outputs = _outputs(host, program)
+    cover = _cover(program, box, phases)
     neurons = neurons_of(host, program)
-    finder = _Finder(cover, neurons, request, outputs, most, checks)
-    finder.run(program.evaluate(box.sample(np.random.default_rng(seed), samples)))
-    return finder.plan(phases)
+    growing = Growing(
+        cover,
+        neurons,
+        [*outputs.values()],
+        _questions(request, [*outputs.values()]),
+        program.evaluate(box.sample(np.random.default_rng(seed), samples)),
+        cells if box.size <= MOST_SPLIT_INPUTS else 1,
+        checks,
+    )
+    stable = candidates("phase", neurons, cover.root.ranges, 0.0)
+    growing.begin(stable)
+    for kind in request.kinds:
+        some = candidates(kind, neurons, cover.root.ranges, request.eps)
+        growing.grow(kind, growing.ordered([c for c in some if _improves(growing, kind, c)]))
+    return _plan(request, phases, growing, outputs, {*stable})
+
+
+def _improves(growing: Growing, kind: Kind, candidate: Candidate) -> bool:
+    """Whether a neuron is not replaced yet, or a constant would replace a line."""
+    if candidate.place not in growing.taken:
+        return True
+    taken, _ = growing.taken[candidate.place]
+    return kind == "constant" and taken.action in ("identity", "line")
 
 
 def _sensible(request: Request) -> None:
     unknown = [kind for kind in request.kinds if kind not in KINDS]
     if unknown or not request.kinds:
-        given = repr(unknown[0]) if unknown else "none given"
+        given = f"not {unknown[0]!r}" if unknown else "none is given"
         raise UsageError(f"redundancy: kinds are {', '.join(KINDS)}; {given}")
     if not (np.isfinite(request.eps) and request.eps >= 0):
-        raise UsageError(f"redundancy: eps is {request.eps}, it must be a number from 0 up")
+        raise UsageError(f"redundancy: eps must be a number from 0 up, not {request.eps}")
     if request.k is not None and request.k < 1:
-        raise UsageError(f"redundancy: k is {request.k}, it must be at least 1")
+        raise UsageError(f"redundancy: k must be at least 1, not {request.k}")
 
 
 def _outputs(host: Host, program: Program) -> dict[str, int]:
@@ -92,189 +89,68 @@ def _outputs(host: Host, program: Program) -> dict[str, int]:
     return {name: program.targets[name].step for name in names}
 
 
-Taken = dict[tuple[str, int], tuple[Candidate, Kind]]  # by layer and feature
+def _cover(program: Program, box: Box, phases: Phases) -> Cover:
+    known = {
+        program.targets[name].step: Range(b.lower.reshape(1, -1), b.upper.reshape(1, -1))
+        for name, b in phases.tensors.items()
+    }
+    cover = Cover(program, box, known)
+    for name, tensor in program.targets.items():
+        if not cover.root.ranges[tensor.step].finite.all():
+            raise UsageError(f"redundancy: {name!r} has no bounds on the box")
+    return cover
 
 
-@dataclass
-class _Finder:
-    """The set so far, and what was asked."""
+def _questions(request: Request, outputs: list[int]) -> list[Question]:
+    """What must hold of all that is replaced."""
+    found: list[Question] = []
+    if "forward" in request.kinds:
+        found.append(Within(request.eps, tuple(outputs), request.k))
+    if {"relaxed", "constant"} & {*request.kinds}:
+        found.append(Within(request.eps, tuple(outputs)))
+    if "result" in request.kinds:
+        if len(outputs) != 1:
+            raise UsageError("redundancy: 'result' is for networks with one output")
+        found.append(Winner(outputs[0], request.pick))
+    return found
 
-    cover: Cover
-    neurons: Sequence[Neurons]
-    request: Request
-    outputs: dict[str, int]
-    most: int
-    limit: int
-    taken: Taken = field(default_factory=dict)
-    reasons: dict[tuple[str, int], str] = field(default_factory=dict)
-    checks: int = 0
-    refused: int = 0
 
-    def __post_init__(self) -> None:
-        self.questions = self._questions()
-        self.free = [n for n in self.neurons if n.pinned is None]
-        self.best = Answer(True, (self.cover.root,), ())
-        self.exact = self._stable(0.0)
-        self._try(self.exact, "phase", ())
-
-    def run(self, values: Sequence[np.ndarray]) -> None:
-        """Look for each kind in turn."""
-        self.values = values
-        for kind in self.request.kinds:
-            if kind == "phase":
-                fresh = self._open(self._stable(self.request.eps))
-                if fresh:
-                    self._try(fresh, "phase", self.questions)
-            elif kind == "constant":
-                self._grow(kind, self._ordered(self._constants()))
-            else:
-                self._grow(kind, self._ordered(self._open(self._candidates(kind))))
-
-    def _questions(self) -> list[Question]:
-        """What must hold of all that is replaced."""
-        kinds, eps = self.request.kinds, self.request.eps
-        steps = tuple(self.outputs.values())
-        found: list[Question] = []
-        if "forward" in kinds:
-            found.append(Within(eps, steps, self.request.k))
-        if "relaxed" in kinds or "constant" in kinds:
-            found.append(Within(eps, steps))
-        if "result" in kinds:
-            if len(steps) != 1:
-                raise UsageError("redundancy: 'result' is for networks with one output")
-            found.append(Winner(steps[0], self.request.pick))
-        return found
-
-    def _ends(self, own: Neurons) -> tuple[np.ndarray, np.ndarray]:
-        (source,) = self.cover.program.steps[own.step].sources
-        return own.ends(self.cover.root.ranges[source])
-
-    def _stable(self, eps: float) -> list[Candidate]:
-        """Those that are never on the other side of 0 by more than eps."""
-        found = []
-        for own in self.free:
-            low, high = self._ends(own)
-            for i in range(own.width):
-                if high[i] <= eps and high[i] <= -low[i]:
-                    found.append(zero(own.layer, i))
-                elif low[i] >= -eps:
-                    found.append(identity(own.layer, i))
-        return found
-
-    def _candidates(self, kind: Kind) -> list[Candidate]:
-        """One for each neuron of both phases: the replacement that is nearest to it."""
-        found = []
-        for own in self.free:
-            low, high = self._ends(own)
-            for i in np.flatnonzero((low < 0) & (high > 0)).tolist():
-                options = [zero(own.layer, i), identity(own.layer, i)]
-                if kind == "relaxed":
-                    options = [line(own.layer, i, low[i], high[i])]
-                found.append(min(options, key=lambda c: error(c, low[i], high[i])))
-        return found
-
-    def _open(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those whose neuron is not replaced yet."""
-        return [c for c in candidates if (c.layer, c.feature) not in self.taken]
-
-    def _constants(self) -> list[Candidate]:
-        """Constants for all neurons that are not 0 already; also for those that are linear now."""
-        found = []
-        for own in self.free:
-            low, high = self._ends(own)
-            for i in np.flatnonzero(high > 0).tolist():
-                taken = self.taken.get((own.layer, i))
-                if taken is None or taken[0].action != "zero":
-                    found.append(constant(own.layer, i, low[i], high[i]))
-        return found
-
-    def _with(self, some: Sequence[Candidate]) -> list[Candidate]:
-        """What is taken and some more; of two for one neuron the later counts."""
-        return [*(c for c, _ in self.taken.values()), *some]
-
-    def _ordered(self, candidates: Sequence[Candidate]) -> list[Candidate]:
-        """Those that no sample throws out, by how much they alone change the outputs at most."""
-        left = []
-        for c in candidates:
-            if self._survives([c]):
-                left.append(c)
-            else:
-                self.reasons[c.layer, c.feature] = _SAMPLED
-        rated: list[float] = []
-        for start in range(0, len(left), _RATED):
-            sets = [[*self.exact, c] for c in left[start : start + _RATED]]
-            cells = [self.cover.root] * len(sets)
-            seen = scene(self.cover, cells, replacements(self.free, sets))
-            worst = [seen.difference(n).magnitude.max(axis=1) for n in self.outputs.values()]
-            rated += np.max(worst, axis=0).tolist()
-        return [left[k] for k in np.argsort(rated, kind="stable")]
-
-    def _survives(self, some: Sequence[Candidate]) -> bool:
-        replaced = replacements(self.free, [self._with(some)])
-        program = self.cover.program
-        return all(q.survives(program, self.values, replaced) for q in self.questions)
-
-    def _grow(self, kind: Kind, queue: list[Candidate]) -> None:
-        """Take candidates in order, more at once after each success, one after each failure."""
-        at_once = 1
-        progress = stage(f"redundancy: {kind}", len(queue), "cells")
-        while queue and self.checks < self.limit:
-            some = queue[:at_once]
-            if self._survives(some) and self._try(some, kind, self.questions):
-                at_once *= 2
-            elif len(some) > 1:
-                at_once = max(1, len(some) // 2)
+def _plan(
+    request: Request,
+    phases: Phases,
+    growing: Growing,
+    outputs: dict[str, int],
+    stable: set[Candidate],
+) -> Plan:
+    """What was found."""
+    cells, lowest = len(growing.best.cells), growing.lowest()
+    how = "difference" if cells == 1 else "difference, split"
+    layers = {}
+    for own in growing.neurons:
+        rungs = _rungs(own, growing.cover.program, phases)
+        verdicts = []
+        for i, low in enumerate(lowest[own.layer].tolist()):
+            if (own.layer, i) not in growing.taken:
+                why = own.declined or growing.reasons.get((own.layer, i), NOT_ASKED)
+                verdicts.append(Verdict("keep", reason=why))
                 continue
-            else:
-                self.reasons[some[0].layer, some[0].feature] = _NOT_PROVED
-            queue = queue[len(some) :]
-            progress.advance(len(some))
+            c, kind = growing.taken[own.layer, i]
+            (shift,) = shifts_for([c.slope * low + c.offset])
+            told = (kind, rungs[i] if c in stable else how, "rigorous", "", shift)
+            verdicts.append(Verdict(c.action, c.slope, c.offset, *told))
+        layers[own.layer] = tuple(verdicts)
+    bounds = {
+        name: tuple(bound.tolist())
+        for name, bound in zip(outputs, growing.best.bounds, strict=True)
+    }
+    preserved = f"arg{request.pick}" if "result" in request.kinds else ""
+    return Plan(request, layers, bounds, preserved, cells, growing.checks, growing.refused)
 
-    def _try(self, some: Sequence[Candidate], kind: Kind, questions: Sequence[Question]) -> bool:
-        """Ask about what is taken and some more; take that, too, when it is proved."""
-        self.checks += 1
-        replaced = replacements(self.free, [self._with(some)])
-        steps = [*self.outputs.values()]
-        found = ask(self.cover, self.best.cells, replaced, questions, steps, self.most)
-        if found.proved:
-            self.taken |= {(c.layer, c.feature): (c, kind) for c in some}
-            self.best = found
-        else:
-            self.refused += 1
-        return found.proved
 
-    def plan(self, phases: Phases) -> Plan:
-        """What was found."""
-        method = "difference" if len(self.best.cells) == 1 else "difference, split"
-        layers = {}
-        for own in self.neurons:
-            rungs = self._rungs(own, phases)
-            layers[own.layer] = tuple(
-                self._verdict(own, i, rungs[i], method) for i in range(own.width)
-            )
-        bounds = {
-            name: tuple(bound.tolist())
-            for name, bound in zip(self.outputs, self.best.bounds, strict=True)
-        }
-        preserved = f"arg{self.request.pick}" if "result" in self.request.kinds else ""
-        return Plan(
-            self.request, layers, bounds, preserved, len(self.best.cells), self.checks, self.refused
-        )
-
-    def _verdict(self, own: Neurons, feature: int, rung: str, method: str) -> Verdict:
-        place = own.layer, feature
-        if place not in self.taken:
-            return Verdict("keep", reason=own.pinned or self.reasons.get(place, _NOT_ASKED))
-        c, kind = self.taken[place]
-        how = rung if c in self.exact else method
-        return Verdict(c.action, c.slope, c.offset, kind, how, "rigorous")
-
-    def _rungs(self, own: Neurons, phases: Phases) -> list[str]:
-        """The rung that decided each neuron of a layer: the last one of its positions."""
-        (source,) = self.cover.program.steps[own.step].sources
-        names = [n for n, t in self.cover.program.targets.items() if t.step == source]
-        last = np.full(own.width, -1)
-        for name in names:
-            if name in phases.tensors:
-                np.maximum.at(last, own.feature, phases.tensors[name].method.reshape(-1))
-        return [RUNGS[number] if number >= 0 else "" for number in last]
+def _rungs(own: Neurons, program: Program, phases: Phases) -> list[str]:
+    """The rung that decided each neuron of a layer: the last one of its positions."""
+    last = np.full(own.width, -1)
+    for name, tensor in program.targets.items():
+        if tensor.step == own.source and name in phases.tensors:
+            np.maximum.at(last, own.feature, phases.tensors[name].method.reshape(-1))
+    return [RUNGS[number] if number >= 0 else "" for number in last]
