@@ -25,6 +25,7 @@ WALLS: dict[str, set[str]] = {
     "wire": {"errors"},
     "loader": {"ir", "wire", "errors", "progress"},
     "bounds": {"ir", "loader", "box", "errors", "progress"},
+    "redundancy": {"bounds", "ir", "loader", "box", "errors"},
     "analysis": {"ir", "box", "errors", "progress"},
     "proofs": {"ir", "errors"},
     "passes": {"ir", "analysis", "proofs", "errors"},
