@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from lumpcli.api import Granted, Settings, check_certificate, load_inputs, reduce, stats, verify
+    from lumpcli.api import (
+        Granted,
+        Request,
+        Settings,
+        check_certificate,
+        load_inputs,
+        reduce,
+        stats,
+        verify,
+    )
     from lumpcli.errors import (
         InputError,
         InternalError,
@@ -23,7 +32,16 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     **dict.fromkeys(
-        ("Granted", "Settings", "check_certificate", "load_inputs", "reduce", "stats", "verify"),
+        (
+            "Granted",
+            "Request",
+            "Settings",
+            "check_certificate",
+            "load_inputs",
+            "reduce",
+            "stats",
+            "verify",
+        ),
         "lumpcli.api",
     ),
     **dict.fromkeys(
@@ -40,6 +58,7 @@ __all__ = [
     "LumpError",
     "OutputError",
     "Proof",
+    "Request",
     "Result",
     "RunError",
     "Settings",

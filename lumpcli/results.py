@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from lumpcli.promises import BoxFacts, LowerBound, Record, Redundancy, RoundingBound, to_dict
 
 SCHEMA_VERSION = 1
 
 Level = Literal["strict", "exact", "rounding"]
 
 
-def _plain(value: Any) -> Any:
-    """`value` as JSON types; NaN and infinities, which JSON lacks, become strings."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return to_dict(value)
-    return value
-
-
-def to_dict(result: Any) -> dict[str, Any]:
-    """The fields of a result as JSON types, in declared order, but for those marked `hidden`."""
-    return {
-        f.name: _plain(getattr(result, f.name))
-        for f in dataclasses.fields(result)
-        if not f.metadata.get("hidden", False)
-    }
-
-
-class _Record:
-    def to_dict(self) -> dict[str, Any]:
-        return to_dict(self)
-
-
-class _Document(_Record):
+class _Document(Record):
     """A whole answer: its dictionary carries the version of the schema and the command's name."""
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,7 +21,7 @@ class _Document(_Record):
 
 
 @dataclass(frozen=True)
-class Change(_Record):
+class Change(Record):
     """A number before and after a reduction."""
 
     before: int
@@ -59,7 +32,7 @@ class Change(_Record):
 
 
 @dataclass(frozen=True)
-class InputRange(_Record):
+class InputRange(Record):
     """The least lower and the largest upper bound that a box gives elements of one input."""
 
     input: str
@@ -69,7 +42,7 @@ class InputRange(_Record):
 
 
 @dataclass(frozen=True)
-class Domain(_Record):
+class Domain(Record):
     """The box that something is said of, in brief; inputs that are not listed have no bounds."""
 
     origin: str  # "given", or "stated by small.onnx"
@@ -80,7 +53,7 @@ class Domain(_Record):
 
 
 @dataclass(frozen=True)
-class OutputComparison(_Record):
+class OutputComparison(Record):
     """How far one output of two models is apart, over all samples, in one arithmetic."""
 
     name: str
@@ -121,7 +94,7 @@ class Verdict(_Document):
 
 
 @dataclass(frozen=True)
-class LayerChange(_Record):
+class LayerChange(Record):
     """What `reduce` did to one layer of features."""
 
     name: str  # output tensor
@@ -138,51 +111,12 @@ class LayerChange(_Record):
 
 
 @dataclass(frozen=True)
-class ConstantOutput(_Record):
+class ConstantOutput(Record):
     """An output feature that has the same value for every finite input."""
 
     output: str
     feature: int
     value: float
-
-
-@dataclass(frozen=True)
-class RoundingBound(_Record):
-    """How far the rounding of folded weights moves a tensor at most, for every finite input."""
-
-    tensor: str
-    relative: float | None  # of the tensor's scale: what it would be if nothing cancelled
-    roundings: int  # on the longest path to it; 0 where there is no bound
-    reason: str | None  # why there is no bound; None when there is
-
-
-@dataclass(frozen=True)
-class LowerBound(_Record):
-    """How few features suffice in a model of one hidden layer, which is proved, and how few it has.
-
-    The bound is on all networks of one hidden layer with the same activation that are the same
-    function of all real inputs.
-    """
-
-    layer: str  # the hidden layer
-    features: int  # no such network has fewer
-    reached: int  # as many as are left
-
-
-@dataclass(frozen=True)
-class BoxFacts(_Record):
-    """What bounds say of what activations read, for every input in the box that was given."""
-
-    inputs: int  # numbers that an input has
-    inactive: int  # never above 0
-    active: int  # never below 0
-    unknown: int  # neither is proved
-    methods: dict[str, int]  # how many of those known by each: interval, crown, alpha, split
-    semantics: Literal["real", "float32"]  # the arithmetic that they hold for
-    unbounded: dict[str, str]  # tensors that could not be followed, and why
-    guard: (
-        Literal["clip", "output"] | None
-    )  # what the model does with inputs outside; None: nothing
 
 
 @dataclass(frozen=True)
@@ -203,7 +137,7 @@ class Result(_Document):
     steps: (
         int  # networks made one from another; every step rounds, and knows what the last one left
     )
-    promise: Literal["exact", "within rounding"]  # strict and exact are both "exact"
+    promise: Literal["exact", "within rounding", "certified"]  # strict and exact: both "exact"
     rounding: tuple[RoundingBound, ...]  # of every graph output; at level rounding: none
     lower_bound: LowerBound | None  # None: no network of one hidden layer, or level rounding
     constant_outputs: tuple[ConstantOutput, ...]
@@ -211,6 +145,7 @@ class Result(_Document):
     hint: str | None  # one sentence about what another option would find
     verdict: Verdict | None  # None: not asked for, or nothing to verify
     box: BoxFacts | None = None  # None: what is promised holds for every finite input
+    redundancy: Redundancy | None = None  # None: none was asked for
     notes: tuple[str, ...] = ()  # operators that were not understood and why, one line each
     model: Any = field(default=None, repr=False, compare=False, metadata={"hidden": True})
 
@@ -246,7 +181,7 @@ class Proof(_Document):
 
 
 @dataclass(frozen=True)
-class LayerStats(_Record):
+class LayerStats(Record):
     """What is in one layer and what could go."""
 
     name: str

@@ -10,7 +10,8 @@ import typing
 import pytest
 
 from lumpcli import results
-from lumpcli.results import SCHEMA_VERSION, Change, Level, OutputComparison, to_dict
+from lumpcli.promises import to_dict
+from lumpcli.results import SCHEMA_VERSION, Change, Level, OutputComparison
 from tests.report import samples
 from tests.report.schema import validate
 

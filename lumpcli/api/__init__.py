@@ -5,6 +5,7 @@ from lumpcli.api.verbs import check_certificate, reduce, stats, verify
 from lumpcli.bounds import Semantics
 from lumpcli.exporter import Guard
 from lumpcli.judge import Settings, load_inputs
+from lumpcli.redundancy import Request
 from lumpcli.results import Level, Proof, Stats
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Guard",
     "Level",
     "Proof",
+    "Request",
     "Semantics",
     "Settings",
     "Stats",

@@ -12,7 +12,8 @@ from lumpcli.box import Box, read_box
 from lumpcli.exporter import Guard
 from lumpcli.ir import Array, Layer, Net
 from lumpcli.loader import Host
-from lumpcli.results import BoxFacts
+from lumpcli.promises import BoxFacts
+from lumpcli.redundancy import Request
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Granted:
     `box`, or entries as on the command line: `lo,hi`, `name=lo,hi`, an .npz or a .vnnlib file.
     `budget` are seconds after which bounding ends; without it the result is reproducible. `guard`:
     what the reduced model does with inputs outside, "clip" or "output" (None: nothing).
+    `redundancy`: ReLUs that may be replaced though that changes outputs, within certified bounds.
     """
 
     box: Box | Sequence[str]
@@ -29,6 +31,7 @@ class Granted:
     budget: float | None = None
     seed: int = 0
     guard: Guard | None = None
+    redundancy: Request | None = None
 
     def on(self, host: Host) -> Box:
         """The box for a model; UsageError where it does not fit its inputs."""

@@ -1,41 +1,43 @@
-"""A net without its redundancy on a box: what to reduce in place of the host's own."""
+"""Reductions on a box that change outputs by no more than a certified bound."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import Literal
 
-from lumpcli.api.boxed import Granted, bounded, bounds_on
-from lumpcli.bounds import Phases
+from onnx import ModelProto
+
+from lumpcli.api.boxed import Granted, bounds_on
 from lumpcli.exporter import embed, export
-from lumpcli.ir import Net
-from lumpcli.loader import Host, load
+from lumpcli.loader import Host
+from lumpcli.promises import CertifiedBound, Redundancy
 from lumpcli.redundancy import Plan, Request, apply_plan, search
 
-
-@dataclass(frozen=True)
-class Replaced:
-    """The plan, the net with its numbers, between bounds of its own, and what those are."""
-
-    plan: Plan
-    net: Net
-    phases: Phases
+_KEPT: dict[str, Literal["argmax", "argmin"]] = {"max": "argmax", "min": "argmin"}
 
 
 def without_redundancy(
-    host: Host, net: Net, granted: Granted, request: Request, jobs: int = 1
-) -> Replaced:
-    """The net with ReLUs replaced by 0 and lines, as far as all that is asked for is proved.
+    host: Host, granted: Granted, request: Request, jobs: int
+) -> tuple[ModelProto, Redundancy]:
+    """The model with its redundant ReLUs replaced, and what is certified of that.
 
-    `net` is the host's, perhaps with more layers pinned, which then stay. What is constant or
-    linear in the new net is so for every input of the box, and is bounded afresh: reducing it is
-    exact. Raises UsageError where `search` does.
+    It has the layers of the original, in their sizes: an exact reduction on the box makes it
+    smaller. Raises UsageError where differences of networks are not followed.
     """
-    own = replace(host, net=net)
-    box, phases = bounds_on(own, replace(granted, semantics="real"), jobs)
-    plan = search(own, box, request, phases=phases, seed=granted.seed)
-    changed = apply_plan(net, plan)
-    exported = export(host, changed)
+    box, phases = bounds_on(host, granted, jobs)
+    found = search(host, box, request, phases=phases, seed=granted.seed)
+    exported = export(host, apply_plan(host.net, found))
     embed(exported)
-    made = load(exported.model)
-    _, fresh = bounds_on(made, granted, jobs)
-    return Replaced(plan, bounded(made, changed, box, fresh), fresh)
+    return exported.model, _told(found)
+
+
+def _told(found: Plan) -> Redundancy:
+    bounds = [CertifiedBound(name, max(some, default=0.0)) for name, some in found.bounds.items()]
+    return Redundancy(
+        kinds=found.counts(),
+        eps=found.request.eps,
+        k=found.request.k,
+        bounds=tuple(bounds),
+        preserved=_KEPT[found.request.pick] if found.preserved else None,
+        checks=found.checks,
+        refused=found.refused,
+    )

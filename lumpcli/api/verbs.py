@@ -12,6 +12,7 @@ from onnx import ModelProto
 from lumpcli.analysis import Grants, loosen
 from lumpcli.api.boxed import Granted, bounded, bounds_on, facts_in
 from lumpcli.api.planning import chosen, plan_export, threads
+from lumpcli.api.redundant import without_redundancy
 from lumpcli.api.writing import Job, finish
 from lumpcli.box import summarise
 from lumpcli.certify import check
@@ -42,8 +43,9 @@ from lumpcli.measures import (
 )
 from lumpcli.passes import PASSES
 from lumpcli.pipeline import Plan
+from lumpcli.promises import BoxFacts
 from lumpcli.proofs import Refused
-from lumpcli.results import BoxFacts, Change, Domain, Level, Proof, Result, Stats, Verdict
+from lumpcli.results import Change, Domain, Level, Proof, Result, Stats, Verdict
 
 PathOrModel = str | os.PathLike[str] | ModelProto
 
@@ -157,6 +159,28 @@ def reduce(
     if level not in _LEVELS:
         raise UsageError(f"no level is called {level!r}; there are {', '.join(_LEVELS)}")
     workers = threads(jobs)
+    if granted is not None and granted.redundancy is not None:
+        if certificate is not None or level == "rounding":
+            raise UsageError("redundancy: a certificate, or level rounding, promise something else")
+        if output is not None:
+            check_target(output, force)
+        host = load(source, freeze_initializers=freeze_initializers)
+        model, told = without_redundancy(host, granted, granted.redundancy, workers)
+        found = reduce(
+            model,
+            output,
+            level=level,
+            passes=passes,
+            only=only,
+            exclude=exclude,
+            force=force,
+            dry_run=dry_run,
+            check=check,
+            granted=replace(granted, redundancy=None),
+            settings=settings,
+            jobs=jobs,
+        )
+        return replace(found, source=_label(source), promise="certified", redundancy=told)
     target = None if output is None or dry_run else check_target(output, force)
     proof = _proof_target(source, output, certificate, force)
     host = load(source, freeze_initializers=freeze_initializers)

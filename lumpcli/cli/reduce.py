@@ -87,6 +87,19 @@ EXIT = {"equal": 0, "different": 1, "unverified": 4}
     help="What OUT does with inputs outside the box. clip: takes the nearest inside. output: says "
     "so, in one more output.",
 )
+@click.option(
+    "--redundancy",
+    metavar="KIND,...",
+    help="Also replace ReLUs whose going changes outputs in the box by no more than --eps: phase, "
+    "forward, relaxed, constant; or result: the greatest output stays the greatest.",
+)
+@click.option("--eps", type=click.FloatRange(min=0), help="What --redundancy may change.")
+@click.option(
+    "--layers-later",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="For --redundancy forward: no value K layers later changes by more (default: no output).",
+)
 @freeze_option
 @jobs_option
 @verification_options
@@ -110,6 +123,9 @@ def reduce(
     semantics: Semantics,
     time_budget: float | None,
     guard: Guard | None,
+    redundancy: str | None,
+    eps: float | None,
+    layers_later: int | None,
     freeze_initializers: bool,
     jobs: int | None,
     **verification: Any,
@@ -123,16 +139,25 @@ def reduce(
     """
     if output is None and not dry_run:
         raise click.UsageError("Missing argument 'OUT'; without it, only --dry-run is possible.")
-    if not box and (semantics != "real" or time_budget is not None or guard is not None):
-        raise click.UsageError("--semantics, --time-budget and --guard are about a box: --box.")
+    about_box = (time_budget, guard, redundancy)
+    if not box and (semantics != "real" or any(option is not None for option in about_box)):
+        told = "--semantics, --time-budget, --guard and --redundancy"
+        raise click.UsageError(f"{told} are about a box: --box.")
+    if redundancy is None and (eps is not None or layers_later is not None):
+        raise click.UsageError("--eps and --layers-later are about --redundancy.")
     if guard is not None and certificate is not None:
         raise click.UsageError("--guard adds to the model what no certificate proves.")
-    from lumpcli.api import Granted
+    from lumpcli.api import Granted, Request
     from lumpcli.api import reduce as api_reduce
 
     granted = None
     if box:
-        granted = Granted(box, semantics, time_budget, verification["seed"] or 0, guard)
+        request = None
+        if redundancy is not None:
+            kinds: tuple[Any, ...] = tuple(kind.strip() for kind in redundancy.split(","))
+            request = Request(kinds, eps or 0.0, layers_later)
+        seed = verification["seed"] or 0
+        granted = Granted(box, semantics, time_budget, seed, guard, request)
     with progress(console):
         result = api_reduce(
             source,

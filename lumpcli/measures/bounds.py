@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from lumpcli.analysis import Deviation, deviations, fewest
 from lumpcli.ir import Net, Quotient, Rounding
 from lumpcli.loader import Host, describe
-from lumpcli.results import LowerBound, RoundingBound
+from lumpcli.promises import LowerBound, RoundingBound
 
 _STEPS = "numbers were rounded on the way, in steps that are not bounded together"
 _FACTORS = "rows that take over others were rounded before they were compared"

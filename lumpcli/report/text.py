@@ -19,7 +19,7 @@ from lumpcli.report.layout import (
     printable,
     table,
 )
-from lumpcli.report.text_bounds import box_text, least_text, rounding_text
+from lumpcli.report.text_bounds import box_text, certified_text, least_text, rounding_text
 from lumpcli.report.text_domain import where_text
 from lumpcli.results import ConstantOutput, LayerChange, OutputComparison, Result, Verdict
 
@@ -181,6 +181,8 @@ def _sizes(result: Result, look: Look) -> list[str]:
 
 def _promise(result: Result) -> str:
     folded = plural(result.folded, "folded weight")
+    if result.redundancy is not None:
+        return certified_text(result.redundancy)
     if result.promise == "within rounding":
         rounded = f"; {folded}, {result.rounded:,} rounded" if result.folded else ""
         return (

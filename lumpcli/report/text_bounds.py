@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from lumpcli.promises import BoxFacts, LowerBound, Redundancy
 from lumpcli.report.layout import Look, above, labelled, plural, printable
-from lumpcli.results import BoxFacts, LowerBound, Result
+from lumpcli.results import Result
 
 
 def rounding_text(result: Result, look: Look) -> list[str]:
@@ -34,6 +35,14 @@ def least_text(bound: LowerBound | None, look: Look) -> list[str]:
     left = f"{bound.reached:,}" if bound.reached > bound.features else "no more, so it is minimal"
     text = f"one hidden layer of this kind needs at least {least} for this; reduce leaves {left}"
     return [labelled(look, "lower bound", text)]
+
+
+def certified_text(found: Redundancy) -> str:
+    """What is proved of ReLUs that were replaced."""
+    worst = above(max((bound.absolute for bound in found.bounds), default=0.0))
+    kinds = ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.items() if count)
+    kept = "" if found.preserved is None else f"; the {found.preserved} stays the same"
+    return f"in the box outputs change by at most {worst}{kept}; ReLUs replaced: {kinds or 'none'}"
 
 
 _OUTSIDE = {

@@ -45,6 +45,16 @@ class FakeGranted:
     budget: float | None = None
     seed: int = 0
     guard: str | None = None
+    redundancy: Any = None
+
+
+@dataclass(frozen=True)
+class FakeRequest:
+    """The fields of lumpcli.api.Request."""
+
+    kinds: tuple[str, ...]
+    eps: float = 0.0
+    k: int | None = None
 
 
 class FakeApi(types.ModuleType):
@@ -53,7 +63,7 @@ class FakeApi(types.ModuleType):
     An answer that is an exception is raised, one that is a function is called.
     """
 
-    Settings, Granted = FakeSettings, FakeGranted
+    Settings, Granted, Request = FakeSettings, FakeGranted, FakeRequest
 
     def __init__(self) -> None:
         super().__init__("lumpcli.api")

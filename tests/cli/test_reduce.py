@@ -67,6 +67,16 @@ def test_every_option_arrives(lump, api):
     }
 
 
+def test_redundancy(lump, api):
+    options = ("--redundancy", "forward, phase", "--eps", "0.5", "--layers-later", "2")
+    assert lump("reduce", "a.onnx", "b.onnx", "--box", "0,1", *options).code == 0
+    request = api.Request(("forward", "phase"), 0.5, 2)
+    assert api.calls[0][2]["granted"] == api.Granted(("0,1",), redundancy=request)
+    ran = lump("reduce", "a.onnx", "b.onnx", "--box", "0,1", *options[2:])
+    assert (ran.code, len(api.calls)) == (2, 1)
+    assert "--redundancy" in ran.err
+
+
 @pytest.mark.parametrize(
     "option", [("--semantics", "float32"), ("--time-budget", "3"), ("--guard", "clip")]
 )

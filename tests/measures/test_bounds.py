@@ -14,7 +14,8 @@ from lumpcli.ir import Fold, Rounding, apply_fold
 from lumpcli.loader import load
 from lumpcli.measures import lower_bound, rounding_bounds
 from lumpcli.pipeline import plan
-from lumpcli.results import Level, LowerBound, RoundingBound
+from lumpcli.promises import LowerBound, RoundingBound
+from lumpcli.results import Level
 from tests.e2e.attention import READ, WIDTH, attention, stored_anew
 from tests.models import build, info, node
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lumpcli.promises import RoundingBound
 from lumpcli.results import (
     Change,
     ConstantOutput,
@@ -14,7 +15,6 @@ from lumpcli.results import (
     OutputComparison,
     Proof,
     Result,
-    RoundingBound,
     Stats,
     Verdict,
 )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lumpcli.promises import LowerBound
 from lumpcli.report import Exceeded, Failure, error_json, reduce_json, stats_json, verify_json
-from lumpcli.results import LowerBound
 from tests.report import samples
 from tests.report.schema import SCHEMAS, check, load, validate
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lumpcli.promises import LowerBound, RoundingBound
 from lumpcli.report import reduce_text, stats_text
 from lumpcli.report.layout import above
-from lumpcli.results import LowerBound, RoundingBound
 from tests.report import samples
 from tests.report.test_text import line
 
