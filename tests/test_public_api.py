@@ -16,11 +16,13 @@ ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "sample_models" / "fig3.onnx"
 
 NAMES = [
+    "Granted",
     "InputError",
     "InternalError",
     "LumpError",
     "OutputError",
     "Proof",
+    "Request",
     "Result",
     "RunError",
     "Settings",
@@ -40,7 +42,8 @@ SIGNATURES = {
     "passes: Sequence[str] | None = None, only: Sequence[str] = (), exclude: Sequence[str] = (), "
     "force: bool = False, dry_run: bool = False, check: bool = True, "
     f"freeze_initializers: bool = False, certificate: {PATH} | None = None, "
-    "settings: Settings | None = None, jobs: int | None = None) -> Result",
+    "granted: Granted | None = None, settings: Settings | None = None, "
+    "jobs: int | None = None) -> Result",
     "check_certificate": f"(a: {PATH}, b: {PATH}, certificate: {PATH}, "
     "settings: Settings | None = None) -> Proof",
     "verify": f"(a: {PATH}, b: {PATH}, settings: Settings | None = None) -> Verdict",
