@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lumpcli.bounds import Arithmetic, sweep
 from lumpcli.redundancy.cover import ends_of, ranges_of
 from tests.bounds.rational import random_layers
 from tests.redundancy.small import covered, network
@@ -28,6 +29,9 @@ def test_ranges_of_cells_hold_and_are_tighter() -> None:
     cells = cover.halved(cover.halved([cover.root], np.ones((1, 2))), np.ones((2, 2)))
     lower, upper = ends_of(cells)
     ranges, whole = ranges_of(cells), cover.root.ranges
+    loose = sweep(program, cover.inputs(lower, upper), Arithmetic(), known=cover.known)
+    deep = program.tensors["z1"].step
+    assert (ranges[deep].upper < loose.ranges[deep].upper - 1e-9).any()  # backward bounds
     for k in range(len(cells)):
         points = rng.uniform(lower[k], upper[k], (200, 1, 2))
         for number, values in enumerate(program.evaluate({"x": points})):

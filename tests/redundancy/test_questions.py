@@ -83,6 +83,15 @@ def test_the_winner_stays_without_ties(pick: str, margin: float, wanted: bool) -
     assert asked(cover, replaced, Winner(output, "max" if pick == "max" else "min")) is wanted
 
 
+def test_the_winner_must_win_in_the_reduced_network_too() -> None:
+    """y0 = relu(x - 1/2) + 1/2 is at least 1/2, x at least -1; y1 = 1/4."""
+    layers = integers(([[1.0]], [-0.5]), ([[1.0], [0.0]], [0.5, 0.25]))
+    host, program, cover = covered(network(layers), -1.0, 1.0)
+    line = Candidate("h0", 0, "identity", 1.0)
+    replaced = replacements(neurons_of(host, program), [[line]])
+    assert not asked(cover, replaced, Winner(program.tensors["y"].step))
+
+
 def test_the_winner_stays_where_nothing_changes() -> None:
     program, cover, _ = two_outputs(-0.5)
     output = program.tensors["y"].step
