@@ -66,7 +66,8 @@ class Plan:
     @property
     def steps(self) -> int:
         """How many nets this stage makes one from another."""
-        return bool(self.quotient.cuts or self.quotient.merges) + len(self.linear)
+        cut = bool(self.quotient.cuts or self.quotient.merges)
+        return cut + len(self.folds) + len(self.linear)
 
     @property
     def final(self) -> Net:

@@ -71,7 +71,7 @@ def test_levels():
 
 def test_choices():
     model = two_layers()
-    assert [x.features.after for x in reduce(model).layers[:2]] == [4, 5]
+    assert [x.features.after for x in reduce(model).layers[:2]] == [4, 0]
     assert [x.features.after for x in reduce(model, only=["r1"]).layers[:2]] == [4, 6]
     assert [x.features.after for x in reduce(model, exclude=["fc1"]).layers[:2]] == [6, 5]
     assert not reduce(model, passes=["unread"]).changed

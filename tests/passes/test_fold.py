@@ -165,6 +165,7 @@ def test_plans_fold_only_where_they_may():
     assert plan(made, Grants(), ["fold"]).final.layers == plan(made, Grants(), []).final.layers
     done = plan(made, Grants(), ["fold"], stays={})
     assert [step.layer for step in done.folds] == ["f0", "f1"]
+    assert done.steps == 2
     assert [a.name for a in done.final.layers] == ["x", "y"]
     assert plan(made, Grants(), ["linear"], stays={}).folds == ()
 
