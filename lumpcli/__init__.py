@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         check_certificate,
         load_inputs,
         reduce,
+        slice_model,
         stats,
         verify,
     )
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         RunError,
         UsageError,
     )
-    from lumpcli.results import Proof, Result, Stats, Verdict
+    from lumpcli.results import Proof, Result, Sliced, Stats, Verdict
 
 _PUBLIC = {
     **dict.fromkeys(
@@ -39,6 +40,7 @@ _PUBLIC = {
             "check_certificate",
             "load_inputs",
             "reduce",
+            "slice_model",
             "stats",
             "verify",
         ),
@@ -48,7 +50,7 @@ _PUBLIC = {
         ("InputError", "InternalError", "LumpError", "OutputError", "RunError", "UsageError"),
         "lumpcli.errors",
     ),
-    **dict.fromkeys(("Proof", "Result", "Stats", "Verdict"), "lumpcli.results"),
+    **dict.fromkeys(("Proof", "Result", "Sliced", "Stats", "Verdict"), "lumpcli.results"),
 }
 
 __all__ = [
@@ -62,12 +64,14 @@ __all__ = [
     "Result",
     "RunError",
     "Settings",
+    "Sliced",
     "Stats",
     "UsageError",
     "Verdict",
     "check_certificate",
     "load_inputs",
     "reduce",
+    "slice_model",
     "stats",
     "verify",
 ]

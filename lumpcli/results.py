@@ -150,6 +150,38 @@ class Result(_Document):
     model: Any = field(default=None, repr=False, compare=False, metadata={"hidden": True})
 
 
+# --- slice --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sizes(Record):
+    """How large the networks of all slices are, beside the original."""
+
+    original: int
+    mean: float
+    smallest: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class Sliced(_Document):
+    """Answer of `slice`."""
+
+    source: str
+    folder: str
+    table: str | None  # which file lies where; None: a slice was not verified
+    single_file: str | None  # all slices in one model; None: not asked for, or not verified
+    asked: int  # slices that were asked for
+    slices: int  # that there are: fewer where cutting more would settle nothing
+    depth: int  # cuts on the way to a slice, at most
+    resumed: int  # slices that an earlier run had made
+    features: Sizes  # hidden features
+    parameters: Sizes
+    file_bytes: Sizes
+    seed: int
+    verdict: Verdict | None  # of all slices together; of the one that failed; None: not asked for
+
+
 # --- verify --certificate -----------------------------------------------------------------
 
 

@@ -26,12 +26,14 @@ NAMES = [
     "Result",
     "RunError",
     "Settings",
+    "Sliced",
     "Stats",
     "UsageError",
     "Verdict",
     "check_certificate",
     "load_inputs",
     "reduce",
+    "slice_model",
     "stats",
     "verify",
 ]
@@ -47,6 +49,10 @@ SIGNATURES = {
     "check_certificate": f"(a: {PATH}, b: {PATH}, certificate: {PATH}, "
     "settings: Settings | None = None) -> Proof",
     "verify": f"(a: {PATH}, b: {PATH}, settings: Settings | None = None) -> Verdict",
+    "slice_model": f"(source: {PATH}, folder: {PATH}, *, box: Box | Sequence[str], slices: int, "
+    "single_file: bool = False, semantics: Semantics = real, budget: float | None = None, "
+    "samples: int = 16, seed: int = 0, force: bool = False, jobs: int | None = 1, "
+    "dask: str | None = None) -> Sliced",
     "stats": "(source: PathOrModel, *, deep: bool = False, freeze_initializers: bool = False, "
     "jobs: int | None = None) -> Stats",
 }

@@ -1,6 +1,7 @@
 """The public verbs; the command line is their twin."""
 
 from lumpcli.api.boxed import Granted
+from lumpcli.api.slicing import slice_model
 from lumpcli.api.verbs import check_certificate, reduce, stats, verify
 from lumpcli.bounds import Semantics
 from lumpcli.exporter import Guard
@@ -20,6 +21,7 @@ __all__ = [
     "check_certificate",
     "load_inputs",
     "reduce",
+    "slice_model",
     "stats",
     "verify",
 ]

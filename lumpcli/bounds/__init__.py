@@ -3,6 +3,7 @@
 from lumpcli.bounds.activations import RELU
 from lumpcli.bounds.affine import Affine, Sum
 from lumpcli.bounds.backward import State, Trail, least
+from lumpcli.bounds.cells import open_counts
 from lumpcli.bounds.features import FeatureBounds, feature_bounds
 from lumpcli.bounds.functions import Function, Lines
 from lumpcli.bounds.ladder import MOST_SPLIT_INPUTS, RUNGS, Bounds, Phases, Semantics, ladder
@@ -40,6 +41,7 @@ __all__ = [
     "ladder",
     "least",
     "lower",
+    "open_counts",
     "open_elements",
     "sized",
     "sweep",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lumpcli.bounds.backward import State, Trail, least
+from lumpcli.bounds.cells import influence, input_ranges
 from lumpcli.bounds.program import Program
 from lumpcli.bounds.rounding import Arithmetic, Array, Range
 from lumpcli.bounds.samples import Seen
@@ -137,7 +138,7 @@ class Splitting:
 
         state = sweep(
             program,
-            self._inputs(cells),
+            input_ranges(self.program, cells.lower, cells.upper),
             self.arithmetic,
             phases={t: cells.phases[:, place] for t, place in self.places.items()},
             wanted=lambda number, found: self._rows(number, found, last, wanted, cells),
@@ -166,15 +167,8 @@ class Splitting:
 
         Those that nothing is hoped of count, too: the lines of other bounds depend on them.
         """
-        weight = (found < 0).astype(np.float64)[:, None]
-        parts = [
-            np.matmul(weight, np.abs(trail.rows[t.step]))[:, 0]
-            if t.step in trail.rows
-            else np.zeros((len(cells), self.program.steps[t.step].size))
-            for t in self.program.inputs.values()
-        ]
-        total: Array = np.concatenate(parts, axis=1) * (cells.upper - cells.lower)
-        return total
+        gains: Array = influence(self.program, found, trail) * (cells.upper - cells.lower)
+        return gains
 
     def _widths(self, cells: Cells) -> Array:
         whole = self.root_widths
@@ -187,17 +181,9 @@ class Splitting:
         ranges = [self.root.ranges[t.step] for t in self.program.inputs.values()]
         return np.concatenate([r.upper[0] - r.lower[0] for r in ranges])
 
-    def _inputs(self, cells: Cells) -> dict[int, Range]:
-        found, start = {}, 0
-        for tensor in self.program.inputs.values():
-            stop = start + self.program.steps[tensor.step].size
-            found[tensor.step] = Range(cells.lower[:, start:stop], cells.upper[:, start:stop])
-            start = stop
-        return found
-
     def _probe(self, cells: Cells) -> None:
         """Look at the middle of each cell."""
-        middle = self._inputs(cells)
+        middle = input_ranges(self.program, cells.lower, cells.upper)
         points = {
             name: ((r.lower + r.upper) / 2).reshape(-1, *tensor.shape)
             for name, tensor in self.program.inputs.items()

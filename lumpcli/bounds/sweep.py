@@ -57,13 +57,18 @@ def sweep(
 
 
 def open_elements(program: Program, number: int, found: Range) -> Array:
-    """The elements (size,) bool of a target that some function cannot yet treat as a line."""
-    result = np.zeros(found.lower.shape, bool)
+    """The elements (size,) bool of a target that are undecided in some cell."""
+    return np.asarray(undecided(program, number, found).any(axis=0))
+
+
+def undecided(program: Program, number: int, found: Range) -> Array:
+    """The elements (cells, size) bool of a target that some function cannot yet treat as a line."""
+    result: Array = np.zeros(found.lower.shape, bool)
     for reader in program.readers[number]:
         operation = program.steps[reader].operation
         if isinstance(operation, Function):
             np.logical_or(result, operation.undecided(found), out=result)
-    return np.asarray(result.any(axis=0))
+    return result
 
 
 def _interval(state: State, step: Step, given: Range | None) -> tuple[Range, Array, int]:

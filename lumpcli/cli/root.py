@@ -29,6 +29,7 @@ class Entry(NamedTuple):
 
 COMMANDS = {
     "reduce": Entry("lumpcli.cli.reduce", "reduce", "Make a model smaller: reduce, verify, write."),
+    "slice": Entry("lumpcli.cli.slice", "slice_", "Cut a box into slices: a small model for each."),
     "verify": Entry("lumpcli.cli.verify", "verify", "Are two models the same function?"),
     "stats": Entry("lumpcli.cli.stats", "stats", "What is in a model, and what could go?"),
 }

@@ -1,7 +1,7 @@
 """Results as JSON: one object each, valid under docs/schema/<kind>.schema.json.
 
-`kind` is the command's name: "reduce", "verify", "proof" (`verify --certificate`), "stats", or
-"error". NaN and infinities, which
+`kind` is the command's name: "reduce", "verify", "proof" (`verify --certificate`), "stats",
+"slice", or "error". NaN and infinities, which
 JSON lacks, are the strings "nan", "inf" and "-inf".
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lumpcli.results import SCHEMA_VERSION, Proof, Result, Stats, Verdict
+from lumpcli.results import SCHEMA_VERSION, Proof, Result, Sliced, Stats, Verdict
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,11 @@ def reduce_json(result: Result) -> str:
 def verify_json(verdict: Verdict) -> str:
     """What `verify` found, as an object of kind "verify"."""
     return _document("verify", verdict.to_dict())
+
+
+def slice_json(sliced: Sliced) -> str:
+    """Which slices were made, as an object of kind "slice"."""
+    return _document("slice", sliced.to_dict())
 
 
 def proof_json(proof: Proof) -> str:

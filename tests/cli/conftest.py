@@ -72,6 +72,7 @@ class FakeApi(types.ModuleType):
             "reduce": samples.REDUCED,
             "verify": samples.EQUAL,
             "check_certificate": samples.PROVED,
+            "slice_model": samples.SLICED,
             "stats": samples.MEASURED,
             "load_inputs": {"x": "an array"},
         }
@@ -93,6 +94,9 @@ class FakeApi(types.ModuleType):
 
     def check_certificate(self, *args: Any, **options: Any) -> Any:
         return self._answer("check_certificate", args, options)
+
+    def slice_model(self, *args: Any, **options: Any) -> Any:
+        return self._answer("slice_model", args, options)
 
     def stats(self, *args: Any, **options: Any) -> Any:
         return self._answer("stats", args, options)

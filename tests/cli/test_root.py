@@ -46,7 +46,7 @@ def raising(error):
 
 def test_commands_are_what_the_list_says():
     context = click.Context(root.cli)
-    assert root.cli.list_commands(context) == ["reduce", "verify", "stats"]
+    assert root.cli.list_commands(context) == ["reduce", "slice", "verify", "stats"]
     for name, entry in root.COMMANDS.items():
         command = root.cli.get_command(context, name)
         assert isinstance(command, click.Command)

@@ -15,6 +15,8 @@ from lumpcli.results import (
     OutputComparison,
     Proof,
     Result,
+    Sizes,
+    Sliced,
     Stats,
     Verdict,
 )
@@ -123,6 +125,21 @@ REDUCED = Result(
     constant_outputs=(),
     why_unchanged=None,
     hint="3 more features are proportional within rounding: --level rounding",
+    verdict=EQUAL,
+)
+SLICED = Sliced(
+    source="acas.onnx",
+    folder="slices",
+    table="slices.json",
+    single_file="single.onnx",
+    asked=32,
+    slices=32,
+    depth=8,
+    resumed=0,
+    features=Sizes(300, 231.5, 90, 296),
+    parameters=Sizes(13305, 8100.25, 2000, 13001),
+    file_bytes=Sizes(55889, 34000.5, 9000, 55000),
+    seed=0,
     verdict=EQUAL,
 )
 UNCHANGED = Result(

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from lumpcli.promises import LowerBound
-from lumpcli.report import Exceeded, Failure, error_json, reduce_json, stats_json, verify_json
+from lumpcli.report import (
+    Exceeded,
+    Failure,
+    error_json,
+    reduce_json,
+    slice_json,
+    stats_json,
+    verify_json,
+)
 from tests.report import samples
 from tests.report.schema import SCHEMAS, check, load, validate
 
@@ -38,6 +46,21 @@ def test_reduce_follows_its_schema(result):
     assert "model" not in document
     if result.verdict is not None:
         assert "kind" not in document["verdict"]
+
+
+@pytest.mark.parametrize(
+    "sliced",
+    [
+        samples.SLICED,
+        replace(samples.SLICED, single_file=None, verdict=None),
+        replace(samples.SLICED, table=None, single_file=None, verdict=samples.DIFFERENT),
+    ],
+)
+def test_slice_follows_its_schema(sliced):
+    document = load(slice_json(sliced))
+    validate(document)
+    assert document["kind"] == "slice"
+    assert document["features"] == vars(sliced.features)
 
 
 @pytest.mark.parametrize(
