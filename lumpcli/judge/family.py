@@ -16,7 +16,7 @@ import numpy as np
 
 from lumpcli.box import Array
 from lumpcli.errors import UsageError
-from lumpcli.family import Table, read_table
+from lumpcli.family import TABLE, Table, read_table
 from lumpcli.judge.arrays import write_witness
 from lumpcli.judge.compare import Comparison
 from lumpcli.judge.flatten import Unsupported, flatten
@@ -41,22 +41,29 @@ def verify_family(a: Name, folder: Name, settings: Settings) -> Verdict:
     InputError for what cannot be read, UsageError for settings that are not for slices, OutputError
     for a witness that cannot be written.
     """
-    table, points = _drawn(a, folder, settings)
-    numbers = table.tree.locate(points)
-    files = [Path(folder) / member.file for member in table.members]
+    drawn = _drawn(a, folder, settings)
+    numbers = drawn.table.tree.locate(drawn.points)
+    files = [Path(folder) / member.file for member in drawn.table.members]
     parts = [(file, np.flatnonzero(numbers == k)) for k, file in enumerate(files)]
-    return _judge(read_signature(a), parts, points, settings)
+    return _judge(read_signature(a), parts, drawn, settings)
 
 
 def verify_single(a: Name, b: Name, folder: Name, settings: Settings) -> Verdict:
     """The same for one file `b` that selects the slice itself; the folder says of which box."""
-    _, points = _drawn(a, folder, settings)
-    count = len(next(iter(points.values())))
-    return _judge(read_signature(a), [(Path(b), np.arange(count))], points, settings)
+    drawn = _drawn(a, folder, settings)
+    count = len(next(iter(drawn.points.values())))
+    return _judge(read_signature(a), [(Path(b), np.arange(count))], drawn, settings)
 
 
-def _drawn(a: Name, folder: Name, settings: Settings) -> tuple[Table, dict[str, Array]]:
-    """The table of a folder, and samples (samples, *shape) of all its slices."""
+@dataclass(frozen=True)
+class _Drawn:
+    """A table, and samples (samples, *shape) of all its slices."""
+
+    table: Table
+    points: Mapping[str, Array]
+
+
+def _drawn(a: Name, folder: Name, settings: Settings) -> _Drawn:
     settings.check()
     given = settings.inputs, settings.input_shapes, settings.dims, settings.box
     if any(given) or settings.everywhere:
@@ -70,7 +77,7 @@ def _drawn(a: Name, folder: Name, settings: Settings) -> tuple[Table, dict[str, 
     rng = np.random.default_rng(settings.seed)
     drawn = [d.sample(rng, len(share)) for d, share in zip(domains, shares, strict=True)]
     points = {n: np.concatenate([d[n] for d in drawn]).astype(t) for n, t in types.items()}
-    return table, points
+    return _Drawn(table, points)
 
 
 class _Stop(Exception):
@@ -86,15 +93,15 @@ class _Run:
     late: bool = False
 
 
-def _judge(a: Signature, parts: Parts, points: Mapping[str, Array], settings: Settings) -> Verdict:
+def _judge(a: Signature, parts: Parts, drawn: _Drawn, settings: Settings) -> Verdict:
     case, run = Case(a, a, settings), _Run()
     try:
-        _compare(case, parts, points, run)
+        _compare(case, parts, drawn.points, run)
     except _Stop as stop:
-        return _verdict(case, points, run, *stop.args)
+        return _verdict(case, drawn, run, *stop.args)
     except OutOfTime:
         run.late = True
-    return _verdict(case, points, run)
+    return _verdict(case, drawn, run)
 
 
 def _compare(case: Case, parts: Parts, points: Mapping[str, Array], run: _Run) -> None:
@@ -138,7 +145,7 @@ def _outputs(
 
 def _verdict(
     case: Case,
-    points: Mapping[str, Array],
+    drawn: _Drawn,
     run: _Run,
     status: Status = "equal",
     reason: str = "",
@@ -150,7 +157,7 @@ def _verdict(
     witness = None
     if status == "equal" and failed is not None:
         status, (reason, number) = "different", failed
-        witness = _witness(case, {name: array[number] for name, array in points.items()})
+        witness = _witness(case, {name: array[number] for name, array in drawn.points.items()})
     if status == "equal" and not run.samples:
         status, reason = "unverified", "no sample was done in time"
     return Verdict(
@@ -162,6 +169,7 @@ def _verdict(
         runtime=describe_runtime(case.settings.optimize) + (", out of time" if run.late else ""),
         referee=opinion.referee,
         witness=witness,
+        domain=summarise(drawn.table.box, f"stated by {TABLE}"),
     )
 
 
