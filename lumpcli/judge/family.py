@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from lumpcli.box import Array
+from lumpcli.box import Array, summarise
 from lumpcli.errors import UsageError
 from lumpcli.family import TABLE, Table, read_table
 from lumpcli.judge.arrays import write_witness
