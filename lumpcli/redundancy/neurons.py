@@ -10,6 +10,8 @@ from lumpcli.bounds import RELU, Program, Range
 from lumpcli.ir import Array, Layer, Net, Term
 from lumpcli.loader import Host
 
+_WIDE = (np.float32, np.float64)  # in narrower types what a change rounds would matter
+
 
 @dataclass(frozen=True)
 class Neurons:
@@ -77,14 +79,15 @@ def shifts(net: Net, layer: Layer) -> bool:
 
 
 def _plain(term: Term) -> bool:
-    stored = term.weight is not None and term.weight.dtype.kind == "f"
-    return stored and not term.diagonal and term.row_scale is None and not term.frozen
+    """Whether a term has rows of stored numbers that may change."""
+    own = not term.diagonal and term.blocks == 1 and term.row_scale is None and not term.frozen
+    return own and term.weight is not None and term.weight.dtype in _WIDE
 
 
 def _adds(layer: Layer) -> bool:
     """Whether a layer has biases that may change."""
     plain = layer.bias_scale == 1 and layer.bias_units is None
-    return plain and layer.bias is not None and layer.bias.dtype.kind == "f"
+    return plain and layer.bias is not None and layer.bias.dtype in _WIDE
 
 
 def depths_of(program: Program) -> list[int]:

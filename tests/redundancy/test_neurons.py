@@ -48,6 +48,17 @@ def test_outputs_and_layers_without_biases_decline() -> None:
     assert "biases" in own.declined
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_narrow_types_decline(dtype: str) -> None:
+    """A shifted bias of 11 bits would be rounded by more than the bounds say."""
+    weights = {"w": np.ones((2, 3), dtype), "b": np.ones(3, dtype)}
+    weights |= {"v": np.ones((3, 2), dtype), "c": np.ones(2, dtype)}
+    nodes = (*FIRST, node("Gemm", ["h", "v", "c"], ["y"]))
+    host = load(build(nodes, weights, inputs={"x": (1, 2)}, dtype=np.dtype(dtype)))
+    (own,) = neurons_of(host, lower(host, outputs=True))
+    assert bool(own.declined) is (dtype == "f2")
+
+
 @pytest.mark.parametrize(("pads", "shifts"), [([0, 0, 0, 0], True), ([1, 1, 1, 1], False)])
 def test_channels(pads: list[int], shifts: bool) -> None:
     """A shift would be missing in the padding of a reader."""
