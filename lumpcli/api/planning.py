@@ -1,4 +1,4 @@
-"""What the user chose, and the plan that follows: which layers, which level, no file that grows."""
+"""What the user chose, the plan that follows, and its report: no file may grow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from lumpcli.errors import InternalError, UsageError
 from lumpcli.exporter import Exported, export, why_stays
 from lumpcli.ir import Layer, Net
 from lumpcli.loader import Host
+from lumpcli.measures import (
+    constant_outputs,
+    features,
+    layer_changes,
+    lower_bound,
+    net_macs,
+    rounding_bounds,
+    why_unchanged,
+)
 from lumpcli.pipeline import Plan, plan
+from lumpcli.promises import BoxFacts
+from lumpcli.results import Change, Level, Result
 
 _GROWS = "a constant is repeated, or has other users: cut, the file would grow"
 
@@ -86,3 +97,47 @@ def plan_export(
         if not any(free):
             raise InternalError("the reduced model would be larger than the original")
         net = _pinned(net, dict.fromkeys(free[0] or free[1], _GROWS))
+
+
+def report_of(
+    label: str,
+    level: Level,
+    done: Plan,
+    loose: Plan | None,
+    changed: bool,
+    host: Host,
+    on_box: BoxFacts | None,
+) -> Result:
+    """The report of a plan; what depends on the written file is filled in later."""
+    net, reduced = done.net, done.final
+    after = features(net, reduced)
+    more = 0 if loose is None else after - features(net, loose.final)
+    are = "feature is" if more == 1 else "features are"
+    last = done.stages[-1]
+    before = done.total.rounded - last.rounding.rounded
+    bounds = rounding_bounds(host, reduced, last.quotient, last.rounding, before)
+    return Result(
+        source=label,
+        output=None,
+        changed=changed,
+        level=level,
+        layers=layer_changes(done.stages),
+        features=Change(features(net), after),
+        parameters=Change(0, 0),
+        macs=Change(net_macs(net), net_macs(reduced)),
+        file_bytes=Change(0, 0),
+        folded=done.total.folded,
+        rounded=done.total.rounded,
+        steps=sum(stage.steps for stage in done.stages),
+        promise="within rounding" if level == "rounding" else "exact",
+        rounding=() if level == "rounding" else bounds,
+        lower_bound=None if level == "rounding" or on_box else lower_bound(net, reduced),
+        constant_outputs=constant_outputs(net, done.values),
+        why_unchanged=None if changed else why_unchanged(net, done.quotient, host.notes),
+        hint=f"{more} more {are} proportional within rounding: --level rounding"
+        if more > 0
+        else None,
+        verdict=None,
+        box=on_box,
+        notes=host.notes,
+    )

@@ -11,7 +11,7 @@ from onnx import ModelProto
 
 from lumpcli.analysis import Grants, loosen
 from lumpcli.api.boxed import Granted, bounded, bounds_on, facts_in
-from lumpcli.api.planning import chosen, plan_export, threads
+from lumpcli.api.planning import chosen, plan_export, report_of, threads
 from lumpcli.api.redundant import without_redundancy
 from lumpcli.api.writing import Job, finish
 from lumpcli.box import summarise
@@ -30,20 +30,11 @@ from lumpcli.judge import Settings, verify_family
 from lumpcli.judge import verify as verify_files
 from lumpcli.loader import Host, load
 from lumpcli.measures import (
-    constant_outputs,
-    features,
     file_bytes,
-    layer_changes,
-    lower_bound,
     measure,
-    net_macs,
     parameters,
-    rounding_bounds,
-    why_unchanged,
 )
 from lumpcli.passes import PASSES
-from lumpcli.pipeline import Plan
-from lumpcli.promises import BoxFacts
 from lumpcli.proofs import Refused
 from lumpcli.results import Change, Domain, Level, Proof, Result, Stats, Verdict
 
@@ -167,6 +158,7 @@ def reduce(
         if output is not None:
             check_target(output, force)
         host = load(source, freeze_initializers=freeze_initializers)
+        host = replace(host, net=chosen(host.net, only, exclude))
         model, told = without_redundancy(host, granted, granted.redundancy, workers)
         found = reduce(
             model,
@@ -178,6 +170,7 @@ def reduce(
             force=force,
             dry_run=dry_run,
             check=check,
+            freeze_initializers=freeze_initializers,
             granted=replace(granted, redundancy=None),
             settings=settings,
             jobs=jobs,
@@ -206,7 +199,7 @@ def reduce(
             exported.changed = True
             state_domain(exported.model, box)
         guarded = None if granted.guard is None else (box, granted.guard)
-    result = _result(_label(source), level, done, loose, exported.changed, host, on_box)
+    result = report_of(_label(source), level, done, loose, exported.changed, host, on_box)
     if isinstance(source, ModelProto) and target is None:
         embed(exported)
         reloaded = load(exported.model, freeze_initializers=freeze_initializers)
@@ -254,47 +247,3 @@ def _proof_target(
 
 def _label(source: PathOrModel) -> str:
     return source.graph.name if isinstance(source, ModelProto) else os.fspath(source)
-
-
-def _result(
-    label: str,
-    level: Level,
-    done: Plan,
-    loose: Plan | None,
-    changed: bool,
-    host: Host,
-    on_box: BoxFacts | None,
-) -> Result:
-    """The report of a plan; what depends on the written file is filled in later."""
-    net, reduced = done.net, done.final
-    after = features(net, reduced)
-    more = 0 if loose is None else after - features(net, loose.final)
-    are = "feature is" if more == 1 else "features are"
-    last = done.stages[-1]
-    before = done.total.rounded - last.rounding.rounded
-    bounds = rounding_bounds(host, reduced, last.quotient, last.rounding, before)
-    return Result(
-        source=label,
-        output=None,
-        changed=changed,
-        level=level,
-        layers=layer_changes(done.stages),
-        features=Change(features(net), after),
-        parameters=Change(0, 0),
-        macs=Change(net_macs(net), net_macs(reduced)),
-        file_bytes=Change(0, 0),
-        folded=done.total.folded,
-        rounded=done.total.rounded,
-        steps=sum(stage.steps for stage in done.stages),
-        promise="within rounding" if level == "rounding" else "exact",
-        rounding=() if level == "rounding" else bounds,
-        lower_bound=None if level == "rounding" or on_box else lower_bound(net, reduced),
-        constant_outputs=constant_outputs(net, done.values),
-        why_unchanged=None if changed else why_unchanged(net, done.quotient, host.notes),
-        hint=f"{more} more {are} proportional within rounding: --level rounding"
-        if more > 0
-        else None,
-        verdict=None,
-        box=on_box,
-        notes=host.notes,
-    )
