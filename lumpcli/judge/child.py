@@ -32,12 +32,12 @@ def main() -> None:
     answers = _take_stdout()
     with suppress(OSError):  # where memory is short, Linux shall end this process, not the parent
         Path("/proc/self/oom_score_adj").write_text("500")
-    _say(answers, Ready())
-    request: Request = pickle.load(sys.stdin.buffer)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        _say(answers, Ready())
+        request: Request = pickle.load(sys.stdin.buffer)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         _say(answers, answer(request, answers))
-    except BrokenPipeError:
+    except (BrokenPipeError, EOFError, pickle.UnpicklingError):  # the parent is gone
         os._exit(_ORPHANED)
     answers.flush()
     sys.stderr.flush()
