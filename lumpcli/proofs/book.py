@@ -23,6 +23,7 @@ from lumpcli.ir import (
     Interval,
     Shift,
     Symmetry,
+    hull,
     sum_range,
     value_range,
 )
@@ -107,6 +108,9 @@ class Book:
     numbers: dict[Hashable, int] = field(default_factory=dict)
     ranges: dict[int, Interval] = field(default_factory=lambda: {INSIDE: (Fraction(0), ONE)})
     anchors: dict[int, Shift] = field(default_factory=dict)  # the biases of linear classes
+    # classes as they are behind padding: the place they are read at, and what is read there
+    behind: dict[int, tuple[Hashable, int]] = field(default_factory=dict)
+    ones: set[int] = field(default_factory=set)  # constants among them
     classes: int = 0
 
     def fresh(self, within: Interval = EVERYTHING) -> int:
@@ -134,8 +138,20 @@ class Book:
             ranges = map(self.range, row.labels[some].tolist())
             total = sum_range([(ONE, total), *zip(row.whole[some].tolist(), ranges, strict=True)])
             begin = some.stop
+        if total != EVERYTHING and not self.ones.isdisjoint(row.labels.tolist()):
+            total = self._behind(row)
         parts = ((weight, self.range(label)) for label, weight in row.bias.parts)
         return sum_range([(row.scale, total), *parts], row.bias.rational)
+
+    def _behind(self, row: Row) -> Interval:
+        """Where a row without its scale lies: at each place all of it is read, or outside none."""
+        places: dict[Hashable, list[tuple[Fraction, Interval]]] = {}
+        for label, weight in zip(row.labels.tolist(), row.whole.tolist(), strict=True):
+            place, source = self.behind.get(label, (None, label))
+            within = (ONE, ONE) if source == INSIDE else self.range(source)
+            places.setdefault(place, []).append((weight, within))
+        rest = sum_range(places.pop(None, []))
+        return sum_range([(ONE, rest), *((ONE, hull(sum_range(p))) for p in places.values())])
 
     def define(self, function: Activation, row: Row, anchored: bool = False) -> Fact:
         """The fact on `function(row)`, everything read at one position.

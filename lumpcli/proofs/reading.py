@@ -83,7 +83,14 @@ def _moved(book: Book, term: Term, way: Hashable, fact: Fact) -> Form:
 def _atom(book: Book, term: Term, way: Hashable, label: int, image: str = "") -> int:
     """The class of another one at other positions, or of sums over them."""
     key = ("moved", way, label, *([image] if image else []))
-    return book.number(key, _hull(term, book.range(label)))
+    found = book.number(key, _hull(term, book.range(label)))
+    if term.padded and (term.hull or not term.diagonal):
+        known, _ = book.behind.setdefault(found, ((way, term.image), label))
+        if known != (way, term.image):  # what is inside of one image may be outside of the other
+            book.behind[found] = None, found
+        if image:
+            book.ones.add(found)
+    return found
 
 
 def _hull(term: Term, interval: Interval) -> Interval:
