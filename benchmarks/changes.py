@@ -27,6 +27,13 @@ class Proven:
         """One to be changed."""
         return copy.deepcopy(self)
 
+    @property
+    def claims(self) -> list[Any]:
+        """What the certificate says of layers, and of steps."""
+        said = self.certificate
+        ends = [*said["box"]["inputs"].values()] if "box" in said else []
+        return [*said["layers"], *said["rounds"], *said["before"], *ends]
+
     def sign(self) -> None:
         """Make the hashes right again."""
         for key in ("original", "reduced"):
@@ -73,7 +80,7 @@ _ODD: Sequence[Any] = (
 
 def a_number(case: Proven, rng: Rng) -> None:
     """An index or a rational becomes a neighbouring one."""
-    found = [*_numbers(case.certificate["layers"] + case.certificate["rounds"])]
+    found = [*_numbers(case.claims)]
     if not found:
         return
     said, place = found[rng.integers(len(found))]
@@ -103,7 +110,7 @@ def a_type(case: Proven, rng: Rng) -> None:
 
 def a_loss(case: Proven, rng: Rng) -> None:
     """Something is left out."""
-    found = [c for c in _containers(case.certificate["layers"] + case.certificate["rounds"]) if c]
+    found = [c for c in _containers(case.claims) if c]
     if found:
         said = found[rng.integers(len(found))]
         del said[list(said)[rng.integers(len(said))] if isinstance(said, dict) else 0]

@@ -206,6 +206,7 @@ class Proof(_Document):
     folded: int  # weights that are sums of several, or multiples, of stored ones
     rounded: int  # of those, how many were not representable and were rounded once
     irrational: int  # irrational constants that were taken to float64
+    box: bool = False  # whether only for the inputs of a box, which the certificate has
     verdict: Verdict | None = None  # None: samples were not asked for
 
 

@@ -32,7 +32,7 @@ WALLS: dict[str, set[str]] = {
     "passes": {"ir", "analysis", "proofs", "errors"},
     "pipeline": {"ir", "analysis", "passes", "errors", "results", "promises"},
     "exporter": {"ir", "loader", "wire", "box", "errors", "progress"},
-    "certify": {"ir", "loader", "proofs", "errors"},
+    "certify": {"bounds", "box", "ir", "loader", "proofs", "errors"},
     "family": {"box", "errors"},
     "judge": {"box", "family", "wire", "errors", "progress", "results", "promises"},
     "measures": {"ir", "loader", "analysis", "errors", "results", "promises"},

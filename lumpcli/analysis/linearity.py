@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -16,20 +15,10 @@ from lumpcli.analysis.dense import Search
 from lumpcli.analysis.facts import CONSTANT, LayerValues
 from lumpcli.analysis.rows import refine
 from lumpcli.analysis.siblings import Part, slopes
-from lumpcli.ir import Array, Candidate, Layer, Net, Symmetry, Term, fold
+from lumpcli.ir import Array, Candidate, Layer, Net, Symmetry, Term, fold, gain
 
-_ANY_SCALE = ("Relu", "LeakyRelu")
 _PRIME = 2**31 - 1
 _SIMPLE, _FEW = 1 << 12, 24
-_SAME_SCALE = ("Gelu", "Swish", "HardSwish", "Softplus")
-
-
-def gain(key: tuple[Any, ...]) -> Fraction | None:
-    """The g of `f(-z) = f(z) - g z`; None for functions that have none."""
-    name, attributes = key
-    if name == "LeakyRelu":
-        return 1 + Fraction(attributes[0])
-    return Fraction(1) if name in (*_ANY_SCALE, *_SAME_SCALE) else None
 
 
 def candidates(layer: Layer, facts: LayerValues, search: Search) -> list[Candidate]:
@@ -79,10 +68,10 @@ def _scaled(layer: Layer) -> bool:
 
 def _opposites(part: Part) -> Iterator[Candidate]:
     """Rows that are negative multiples of an earlier one, bias included."""
-    names = {part.layer.activation.key(i)[0] for i in part.rows.tolist()}
-    if not names <= {*_ANY_SCALE, *_SAME_SCALE}:
+    if any(gain(part.layer.activation.key(i)) is None for i in part.rows.tolist()):
         return
-    symmetry = Symmetry.ABSOLUTE if names <= set(_ANY_SCALE) else Symmetry.EVEN
+    scales = part.layer.symmetry is Symmetry.HOMOGENEOUS
+    symmetry = Symmetry.ABSOLUTE if scales else Symmetry.EVEN
     rows = refine(part.folded, symmetry)
     order, counts = np.unique(rows.label, return_counts=True)
     for label in order[counts > 1].tolist():

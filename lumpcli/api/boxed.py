@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from lumpcli.bounds import Phases, Semantics, feature_bounds, input_shapes, ladder
+from lumpcli.bounds import Phases, Semantics, input_shapes, ladder
 from lumpcli.box import Box, read_box
 from lumpcli.exporter import Guard
-from lumpcli.ir import Array, Layer, Net
 from lumpcli.loader import Host
 from lumpcli.promises import BoxFacts
 from lumpcli.redundancy import Request
@@ -21,7 +20,8 @@ class Granted:
     """A box that inputs are granted to lie in, and how to bound the network on it.
 
     `box`, or entries as on the command line: `lo,hi`, `name=lo,hi`, an .npz or a .vnnlib file.
-    `budget` are seconds after which bounding ends; without it the result is reproducible. `guard`:
+    `budget` are seconds after which bounding ends; without it the result is reproducible, and can
+    be certified. `guard`:
     what the reduced model does with inputs outside, "clip" or "output" (None: nothing).
     `redundancy`: ReLUs that may be replaced though that changes outputs, within certified bounds.
     """
@@ -70,29 +70,3 @@ def facts_in(box: Box, phases: Phases, guard: Guard | None) -> BoxFacts:
         unbounded=dict(phases.unbounded),
         guard=guard,
     )
-
-
-def bounded(host: Host, net: Net, box: Box, phases: Phases) -> Net:
-    """The host's net, its layers between the bounds found on a box."""
-    return replace(net, layers=tuple(_bounded(host, a, box, phases) for a in net.layers))
-
-
-def _bounded(host: Host, layer: Layer, box: Box, phases: Phases) -> Layer:
-    if not layer.terms:
-        return replace(layer, between=_input(host, layer, box))
-    found = feature_bounds(host, layer.name, phases)
-    if not (np.isfinite(found.lower) | np.isfinite(found.upper)).any():
-        return layer
-    low = np.where(found.phase == 1, np.maximum(found.lower, 0.0), found.lower)
-    high = np.where(found.phase == -1, np.minimum(found.upper, 0.0), found.upper)
-    return replace(layer, between=np.stack([low, high]))
-
-
-def _input(host: Host, layer: Layer, box: Box) -> Array | None:
-    """The ends of a graph input's features, over all positions; None for other tensors."""
-    ranges = box.ranges.get(layer.name)
-    axis = host.axes.get(layer.name, ("", None))[1]
-    if ranges is None or axis is None or ranges[0].shape[axis] != layer.width:
-        return None
-    low, high = (np.moveaxis(end, axis, 0).reshape(layer.width, -1) for end in ranges)
-    return np.stack([low.min(axis=1), high.max(axis=1)])

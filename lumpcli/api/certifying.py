@@ -7,34 +7,76 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from lumpcli.analysis import CONSTANT, LayerValues, Rows, Sweep
+from lumpcli.analysis import CONSTANT, LayerValues, Rows, Sweep, values_of
+from lumpcli.api.boxed import Granted
+from lumpcli.bounds import RUNGS
+from lumpcli.box import Box
 from lumpcli.errors import UsageError
-from lumpcli.ir import EVERYTHING, Layer, LayerCut, Net, value_range
+from lumpcli.ir import EVERYTHING, Candidate, Layer, LayerCut, Net, apply_linear, value_range
 from lumpcli.pipeline import Plan
+from lumpcli.proofs import between
 from lumpcli.results import SCHEMA_VERSION, Level
 
 _LONGEST = 4000  # digits of a rational, as the schema has it
 
 
 def certificate(
-    plan: Plan, level: Level, freeze_initializers: bool, files: tuple[Any, Any]
+    plan: Plan,
+    level: Level,
+    freeze_initializers: bool,
+    files: tuple[Any, Any],
+    granted: Granted | None = None,
 ) -> dict[str, Any]:
     """The certificate of a plan; `files` are the hashes of the original and of the reduced model.
 
+    `granted` has the box itself, not how it was told.
+
     UsageError when a ratio has too many digits to be stated, or for what has no proof yet.
     """
-    if plan.linear:
-        raise UsageError("a certificate cannot state what the pass linear does: leave it out")
-    net = plan.net
+    *before, last = plan.stages
+    if any(stage.folds for stage in before):
+        raise UsageError("a certificate cannot state which layers are folded away: leave out fold")
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "certificate",
+        "generator": "lumpcli",
+        "level": level,
+        "freeze_initializers": freeze_initializers,
+        "original": files[0],
+        "reduced": files[1],
+        "folded": plan.total.folded,
+        "rounded": plan.total.rounded,
+        **({} if granted is None else {"box": _box(granted)}),
+        "before": [{**_stage(stage), "steps": list(_steps(stage))} for stage in before],
+        **_stage(last),
+    }
+
+
+def _box(granted: Granted) -> dict[str, Any]:
+    assert isinstance(granted.box, Box)
+    inputs = {
+        name: {
+            "shape": list(lower.shape),
+            "lower": [repr(end) for end in lower.reshape(-1).tolist()],
+            "upper": [repr(end) for end in upper.reshape(-1).tolist()],
+        }
+        for name, (lower, upper) in granted.box.ranges.items()
+    }
+    told = {"rungs": list(RUNGS), "seed": granted.seed, "semantics": granted.semantics}
+    return {"inputs": inputs, **told}
+
+
+def _stage(plan: Plan) -> dict[str, Any]:
+    """The rounds of one stage, and its cut."""
     rounds = [
         {
-            "layers": list(_facts(net, facts).values()),
+            "layers": list(_facts(plan.net, facts).values()),
             "merges": [
                 {
                     "product": t.product,
@@ -48,19 +90,41 @@ def certificate(
         }
         for facts, taken in plan.rounds
     ]
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "kind": "certificate",
-        "generator": "lumpcli",
-        "level": level,
-        "freeze_initializers": freeze_initializers,
-        "original": files[0],
-        "reduced": files[1],
-        "folded": plan.rounding.folded,
-        "rounded": plan.rounding.rounded,
-        "rounds": rounds,
-        "layers": _claims(plan),
-    }
+    return {"rounds": rounds, "layers": _claims(plan)}
+
+
+def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
+    """The linear steps of a stage, each with what has to be known of the layers before its own."""
+    net = plan.reduced
+    for step in plan.linear:
+        facts = _facts(net, values_of(net))
+        yield {
+            **_named(net[step.layer]),
+            "layers": [facts[name] for name in _ancestors(net, step.layer) if name in facts],
+            "way": step.way,
+            "gone": _candidates(step.gone),
+            "whole": _candidates(step.whole),
+            "coefficients": [_rationals(row) for row in step.coefficients],
+            "inputs": list(step.inputs),
+            "units": [
+                {"slots": list(unit.slots), "shift": str(unit.shift), "lift": str(unit.lift)}
+                for unit in step.units
+            ],
+        }
+        net, _ = apply_linear(net, step)
+
+
+def _candidates(some: Sequence[Candidate]) -> dict[str, list[int]]:
+    return {"features": [c.feature for c in some], "partners": [c.partner for c in some]}
+
+
+def _ancestors(net: Net, name: str) -> list[str]:
+    """The layers that a layer reads, directly or not, in order."""
+    found = {name}
+    for layer in reversed(net.layers):
+        if layer.name in found:
+            found |= {term.source for term in layer.terms}
+    return [layer.name for layer in net.layers if layer.name in found - {name}]
 
 
 def to_text(document: dict[str, Any]) -> str:
@@ -156,7 +220,7 @@ def _facts(net: Net, facts: Sweep) -> dict[str, dict[str, Any]]:
 def _bounded(facts: Sweep, layer: Layer, feature: int) -> bool:
     """Whether more is known of where a feature's class lies than its function says."""
     label = int(facts[layer.name].class_of[feature])
-    any_ = value_range(layer.activation.key(feature), *EVERYTHING)
+    any_ = value_range(layer.activation.key(feature), *between(layer, feature))
     return label != CONSTANT and facts.ranges.interval(label) not in (any_, EVERYTHING)
 
 

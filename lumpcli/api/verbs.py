@@ -10,10 +10,11 @@ from pathlib import Path
 from onnx import ModelProto
 
 from lumpcli.analysis import Grants, loosen
-from lumpcli.api.boxed import Granted, bounded, bounds_on, facts_in
+from lumpcli.api.boxed import Granted, bounds_on, facts_in
 from lumpcli.api.planning import chosen, plan_export, report_of, threads
 from lumpcli.api.redundant import without_redundancy
 from lumpcli.api.writing import Job, finish
+from lumpcli.bounds import bounded
 from lumpcli.box import summarise
 from lumpcli.certify import check
 from lumpcli.errors import InputError, UsageError
@@ -34,7 +35,7 @@ from lumpcli.measures import (
     measure,
     parameters,
 )
-from lumpcli.passes import PASSES
+from lumpcli.passes import LINEAR, PASSES
 from lumpcli.proofs import Refused
 from lumpcli.results import Change, Domain, Level, Proof, Result, Stats, Verdict
 
@@ -178,15 +179,18 @@ def reduce(
         return replace(found, source=_label(source), promise="certified", redundancy=told)
     target = None if output is None or dry_run else check_target(output, force)
     proof = _proof_target(source, output, certificate, force)
+    if proof is not None and granted is not None:
+        _require_provable(level, granted)
     host = load(source, freeze_initializers=freeze_initializers)
     if target is not None and output is not None:
         check_data_place(host, output, target)
     net, on_box = chosen(host.net, only, exclude), None
     if granted is not None:
         box, phases = bounds_on(host, granted, workers)
+        granted = replace(granted, box=box)
         net = bounded(host, net, box, phases)
         on_box = facts_in(box, phases, granted.guard)
-    proved = passes if passes is not None or certificate is None else tuple(PASSES)
+    proved = passes if passes is not None or certificate is None else (*PASSES, LINEAR)
     whole = not (only or exclude)
     done, exported = plan_export(host, net, Grants(level), proved, jobs=workers, whole=whole)
     loose = None
@@ -224,6 +228,7 @@ def reduce(
         freeze_initializers,
         None if dry_run else proof,
         guarded,
+        granted,
     )
     return finish(job, result)
 
@@ -243,6 +248,16 @@ def _proof_target(
     if path in (Path(output).resolve(), Path(source).resolve()):
         raise UsageError("the certificate needs a file of its own")
     return path
+
+
+def _require_provable(level: Level, granted: Granted) -> None:
+    """UsageError for bounds that a checker could not compute again, or not rely on."""
+    if granted.budget is not None:
+        raise UsageError("bounds within a time budget cannot be certified: no --time-budget")
+    if granted.guard is not None:
+        raise UsageError("a guard is no part of what a certificate proves: leave one of them out")
+    if level == "rounding":
+        raise UsageError("in a box no certificate allows level rounding: weights are as stored")
 
 
 def _label(source: PathOrModel) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from onnx import ModelProto
 
+from lumpcli.api.boxed import Granted
 from lumpcli.api.certifying import certificate, to_text
 from lumpcli.box import Box
 from lumpcli.certify import check, hashes
@@ -49,6 +50,7 @@ class Job:
     freeze_initializers: bool
     certificate: Path | None = None
     guarded: tuple[Box, Guard] | None = None  # what to add when all else is written and checked
+    granted: Granted | None = None
 
 
 def finish(job: Job, result: Result) -> Result:
@@ -108,9 +110,8 @@ def _publish(
         staged = folder / target.name if job.exported.changed else source
         made = beside / job.certificate.name
         host = load(staged, freeze_initializers=job.freeze_initializers)
-        document = certificate(
-            job.done, level, job.freeze_initializers, (hashes(job.host), hashes(host))
-        )
+        both = hashes(job.host), hashes(host)
+        document = certificate(job.done, level, job.freeze_initializers, both, job.granted)
         made.write_text(to_text(document), encoding="utf-8")
         try:
             check(source, staged, made)

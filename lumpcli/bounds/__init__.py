@@ -2,6 +2,7 @@
 
 from lumpcli.bounds.activations import RELU
 from lumpcli.bounds.affine import Affine, Sum
+from lumpcli.bounds.attaching import bounded
 from lumpcli.bounds.backward import State, Trail, least
 from lumpcli.bounds.cells import open_counts
 from lumpcli.bounds.features import FeatureBounds, feature_bounds
@@ -36,6 +37,7 @@ __all__ = [
     "Sum",
     "Tensor",
     "Trail",
+    "bounded",
     "feature_bounds",
     "input_shapes",
     "ladder",

@@ -48,7 +48,7 @@ class Seen:
 
 def sample(state: State, box: Box, seed: int, count: int, seen: Seen, stage: Stage) -> None:
     """Look at `count` samples of the box, fewer of large networks; `state`: of the whole box."""
-    count = min(count, max(1, MOST_WORK // state.program.entries))
+    count = min(count, max(1, MOST_WORK // max(1, state.program.entries)))
     rng = np.random.default_rng(seed)
     program = state.program
     batch = max(1, min(1024, _BATCH // program.largest))

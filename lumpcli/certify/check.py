@@ -1,30 +1,43 @@
 """Checking a certificate: the whole reduction is derived again from the two files, by local rules.
 
-Trusted besides: numpy, the ONNX parser, the loader's reading of a graph, and `ir`'s arithmetic.
+Trusted besides: numpy, the ONNX parser, the loader's reading of a graph, `ir`'s arithmetic, and, on
+a box of inputs, `bounds`.
 Neither the search for facts nor that for cuts is known here. docs/certificates.md has the argument.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lumpcli.certify.document import cut_of, read
+from lumpcli.certify.boxed import in_box
+from lumpcli.certify.document import cut_of, read, step_of
 from lumpcli.certify.facts import facts_of
 from lumpcli.certify.models import compare, hashes
 from lumpcli.errors import InputError, InternalError
-from lumpcli.ir import Net, Quotient, Rounding, apply, apply_layer, difference
+from lumpcli.ir import (
+    Layer,
+    Net,
+    Quotient,
+    Rounding,
+    apply,
+    apply_layer,
+    apply_linear,
+    difference,
+    ungranted,
+)
 from lumpcli.loader import Host, load
 from lumpcli.proofs import (
     Book,
     Refused,
     Taken,
+    check_linear,
     check_lost,
     check_numbers,
     reached,
@@ -52,6 +65,7 @@ class Proved:
     folded: int
     rounded: int
     irrational: int  # features whose irrational offset is taken to float64
+    box: bool  # only for the inputs of a box
 
 
 def check(a: Pathlike, b: Pathlike, certificate: Pathlike) -> Proved:
@@ -82,11 +96,61 @@ def _load(path: Pathlike, freeze: bool) -> Host:
         raise InputError(f"{os.fspath(path)} cannot be understood: {error}") from error
 
 
+@dataclass
+class _Tally:
+    """What is counted over all stages."""
+
+    facts: int = 0
+    rounding: Rounding = field(default_factory=Rounding)
+    near: set[tuple[str, int]] = field(default_factory=set)  # irrational offsets, to float64
+
+
 def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
-    net, taken, count = a.net, Taken(), 0
+    (net, box), level, tally = in_box(a, said), said["level"], _Tally()
+    for stage in said["before"]:
+        layers = tuple(_reduced(net, stage, level, tally))
+        net = ungranted(replace(net, layers=layers[::-1]), tally.rounding.inexact)
+        for step in stage["steps"]:
+            net = _without_linear(net, step, tally)
+        level = "exact" if level == "rounding" else level  # of the numbers there are now
+    names = [[layer.name for layer in some.layers] for some in (net, b.net)]
+    if net.outputs != b.net.outputs or names[0] != names[1]:
+        raise Refused("", "", "the models have other outputs or layers")
+    for layer in _reduced(net, said, level, tally):
+        part = difference(layer, b.net[layer.name])
+        if part is not None:
+            raise Refused(layer.name, layer.name, f"it is not the reduced layer: {part}")
+    compare(a, b, box)
+    made = tally.rounding
+    if made.overflow or made.impossible:
+        name = min(made.overflow, default="")
+        raise Refused(name, name, "a folded weight does not fit its type")
+    if (said["folded"], said["rounded"]) != (made.folded, made.rounded):
+        raise Refused("", "", f"{made.rounded} of {made.folded} folded weights are rounded")
+    if said["level"] == "strict" and (made.rounded or tally.near):
+        raise Refused("", "", "at level strict nothing may be rounded")
+    gone = [layer.width - b.net[layer.name].width for layer in a.net.layers]
+    return Proved(
+        said["level"],
+        said["freeze_initializers"],
+        sum(map(bool, gone)),
+        sum(gone),
+        tally.facts,
+        made.folded,
+        made.rounded,
+        len(tally.near),
+        box is not None,
+    )
+
+
+def _reduced(stored: Net, said: dict[str, Any], level: str, tally: _Tally) -> Iterator[Layer]:
+    """The layers of a net, the last one first, after the rounds and cuts that are said of it.
+
+    Refused unless no output changes.
+    """
+    net, taken = stored, Taken()
     for turn in said["rounds"]:
-        book, facts = facts_of(net, _by_layer(net, turn["layers"]), "exact")
-        count += facts
+        book = _facts(net, turn["layers"], "exact", tally)
         sides: dict[str, int] = {}
         for merge in turn["merges"]:
             name, side = merge["product"], merge["side"]
@@ -95,34 +159,31 @@ def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
             ratios = [Fraction(r) for r in merge["ratios"]]
             layer, rows = take(book, net, name, side, [merge["place"], *merge["others"]], ratios)
             record(taken, layer, rows, ratios)
-        net = apply(a.net, Quotient({}, merges=taken))[0]
+        net = apply(stored, Quotient({}, merges=taken))[0]
     claims = _by_layer(net, said["layers"])
-    book, facts = facts_of(net, claims, said["level"])
+    book = _facts(net, said["layers"], level, tally)
     cuts = {n: cut_of(n, c["cut"], net[n].width) for n, c in claims.items() if "cut" in c}
     for name, cut in cuts.items():
         check_numbers(book, name, cut)
     fixed = {name for name, claim in claims.items() if claim.get("bias_fixed")}
-    quotient = Quotient(cuts, merges=taken)
-    tally, near = _replay(book, a.net, net, b.net, quotient, fixed)
-    compare(a, b)
-    if tally.overflow or tally.impossible:
-        name = min(tally.overflow, default="")
-        raise Refused(name, name, "a folded weight does not fit its type")
-    if (said["folded"], said["rounded"]) != (tally.folded, tally.rounded):
-        raise Refused("", "", f"{tally.rounded} of {tally.folded} folded weights are rounded")
-    if said["level"] == "strict" and (tally.rounded or near):
-        raise Refused("", "", "at level strict nothing may be rounded")
-    gone = [net[name].width - len(cut.keep) for name, cut in cuts.items()]
-    return Proved(
-        said["level"],
-        said["freeze_initializers"],
-        sum(map(bool, gone)),
-        sum(gone),
-        count + facts,
-        tally.folded,
-        tally.rounded,
-        len(near),
-    )
+    return _replay(book, stored, net, Quotient(cuts, merges=taken), fixed, tally)
+
+
+def _facts(net: Net, said: Sequence[dict[str, Any]], level: str, tally: _Tally) -> Book:
+    book, count = facts_of(net, _by_layer(net, said), level)
+    tally.facts += count
+    return book
+
+
+def _without_linear(net: Net, said: dict[str, Any], tally: _Tally) -> Net:
+    """The net after a step by which linear features go."""
+    step = step_of(said)
+    places = [layer.name for layer in net.layers]
+    before = replace(net, layers=net.layers[: places.index(step.layer)])
+    book = _facts(before, said["layers"], "exact", tally)
+    after, rounding = apply_linear(net, check_linear(book, net, step))
+    tally.rounding.include(rounding)
+    return after
 
 
 def _by_layer(net: Net, said: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -135,17 +196,13 @@ def _by_layer(net: Net, said: Sequence[dict[str, Any]]) -> dict[str, dict[str, A
 
 
 def _replay(
-    book: Book, stored: Net, net: Net, reduced: Net, quotient: Quotient, fixed: set[str]
-) -> tuple[Rounding, set[tuple[str, int]]]:
-    """Refused unless a net is the reduction of another by a quotient, and no output changes.
+    book: Book, stored: Net, net: Net, quotient: Quotient, fixed: set[str], tally: _Tally
+) -> Iterator[Layer]:
+    """The layers after a cut, the last one first; Refused unless no output changes.
 
-    `net` is the `stored` one after merges. Returns how many numbers were rounded, and the features
-    whose irrational offsets were taken to float64.
+    `net` is the `stored` one after merges.
     """
     needed = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
-    tally, near = Rounding(), set[tuple[str, int]]()
-    if net.outputs != reduced.outputs or [*needed] != [layer.name for layer in reduced.layers]:
-        raise Refused("", "", "the models have other outputs or layers")
     whole = {output.layer for output in net.outputs}
     for layer in reversed(net.layers):
         name, live, keep = layer.name, needed[layer.name], quotient.keep(layer)
@@ -153,11 +210,9 @@ def _replay(
         if not np.isin(np.flatnonzero(live), keep).all():
             raise Refused(name, name, "a feature is cut that is needed")
         origin = stored[name]
-        origin = replace(origin, bias_fixed=origin.bias_fixed or name in fixed)
-        smaller = apply_layer(replace(quotient, needed={name: live}), origin, tally)
-        part = difference(smaller, reduced[name])
-        if part is not None:
-            raise Refused(name, name, f"it is not the reduced layer: {part}")
+        fixed_ = replace(origin, bias_fixed=origin.bias_fixed or name in fixed)
+        smaller = apply_layer(replace(quotient, needed={name: live}), fixed_, tally.rounding)
+        yield replace(smaller, bias_fixed=origin.bias_fixed)
         rows = np.flatnonzero(live)
         for number, (term, new) in enumerate(zip(layer.terms, smaller.terms, strict=True)):
             cut, source = quotient.cuts.get(term.source), quotient.keep(net[term.source])
@@ -167,7 +222,6 @@ def _replay(
                 needed[term.source] |= reached(book, layer, number, live)
                 continue
             if cut is not None:
-                check_lost(book, layer, number, cut, rows, near)
+                check_lost(book, layer, number, cut, rows, tally.near)
             some = used(layer, number, new, cut, rows, np.searchsorted(keep, rows))
             needed[term.source][source[some]] = True
-    return tally, near

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lumpcli.errors import InputError
-from lumpcli.ir import LayerCut
+from lumpcli.ir import Candidate, LayerCut, Linear, Unit
 from lumpcli.proofs import Refused
 
 LARGEST = 1 << 24  # bytes
@@ -124,3 +124,19 @@ def cut_of(layer: str, said: Mapping[str, Any], width: int) -> LayerCut:
         raise Refused(layer, layer, "what it keeps is not in rising order, or not its carriers")
     near = frozenset(said["irrational"])
     return LayerCut(keep, carrier, tuple(ratio), tuple(offset), (), irrational=near)
+
+
+def step_of(said: Mapping[str, Any]) -> Linear:
+    """A step by which linear features go; ratios, slopes and gains are left to be derived."""
+
+    def candidates(key: str) -> tuple[Candidate, ...]:
+        pairs = zip(said[key]["features"], said[key]["partners"], strict=True)
+        return tuple(Candidate(i, k, Fraction(0), Fraction(0)) for i, k in pairs)
+
+    made = tuple(tuple(map(Fraction, row)) for row in said["coefficients"])
+    units = tuple(
+        Unit(tuple(unit["slots"]), Fraction(unit["shift"]), Fraction(unit["lift"]))
+        for unit in said["units"]
+    )
+    told = candidates("gone"), candidates("whole"), made, tuple(said["inputs"]), units
+    return Linear(said["layer"], said["way"], *told)

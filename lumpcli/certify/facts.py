@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from lumpcli.ir import EVERYTHING, ZERO, Activation, Layer, Net, slope, value_range
+from lumpcli.ir import ZERO, Activation, Layer, Net, slope, sum_range, value_range
 from lumpcli.proofs import (
     Book,
     Fact,
     Refused,
+    between,
     columns_of,
     features,
     folded_rows,
+    meet,
     within,
 )
 
@@ -41,7 +43,7 @@ def facts_of(net: Net, claims: Mapping[str, Said], level: str) -> tuple[Book, in
 
 
 def _unknown(book: Book, layer: Layer, feature: int) -> Fact:
-    within = value_range(layer.activation.key(feature), *EVERYTHING)
+    within = value_range(layer.activation.key(feature), *between(layer, feature))
     return book.fresh(within), Fraction(1), ZERO
 
 
@@ -58,14 +60,16 @@ def _stated(book: Book, layer: Layer, said: Said, level: str) -> Iterator[tuple[
     plain = all(t.taps == 1 and not t.padded and not t.via for t in layer.terms)
     for i, row in folded_rows(columns, np.array(rows, np.int64)):
         key, anchored = layer.activation.key(i), not plain or len(row.labels) > 1
+        known = between(layer, i)
         if i not in sign:
-            yield i, book.define(Activation(*key), row, anchored)
+            yield i, book.define(Activation(*key), row, known, anchored)
             continue
-        (low, high), factor = book.interval(row), slope(key, sign[i])
+        (low, high), factor = meet(book.interval(row), known), slope(key, sign[i])
         proved = low >= 0 if sign[i] > 0 else high <= 0
         if factor is None or not proved:
             raise Refused(layer.name, layer.name, f"feature {i} may be of the other sign")
-        yield i, book.define(Activation(), row.times(factor), anchored)
+        linear = sum_range([(factor, known)])
+        yield i, book.define(Activation(), row.times(factor), linear, anchored)
     for star in stars:
         if level != "rounding":
             raise Refused(layer.name, layer.name, "rows within rounding are not allowed here")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lumpcli.box import KEY, Box, to_text
 from lumpcli.ir import Array, Net
 from lumpcli.loader import STEPS, Host, Site, Stored, all_tensors, tensor_array
 from lumpcli.proofs import Refused
@@ -38,10 +39,18 @@ def _hash(path: Path) -> str:
     return found.hexdigest()
 
 
-def compare(a: Host, b: Host) -> None:
-    """Refused unless B is A but for numbers at sites, and sizes there are those of B's net."""
+def compare(a: Host, b: Host, box: Box | None) -> None:
+    """Refused unless B is A but for numbers at sites, and sizes there are those of B's net.
+
+    B may state the box for which it was reduced as its domain.
+    """
     free = _only_at_sites(a, a.sites) | _only_at_sites(b, a.sites)
     one, other = (_skeleton(host, a.sites, free) for host in (a, b))
+    if box is not None and (KEY, to_text(box)) in [(e.key, e.value) for e in other.metadata_props]:
+        for model in (one, other):
+            kept = [entry for entry in model.metadata_props if entry.key != KEY]
+            del model.metadata_props[:]
+            model.metadata_props.extend(kept)
     for message, peer in ((one, other), (one.graph, other.graph)):
         for field in message.DESCRIPTOR.fields:
             left, right = getattr(message, field.name), getattr(peer, field.name)

@@ -2,7 +2,7 @@
 
 from lumpcli.ir.absorbing import Fold, apply_fold
 from lumpcli.ir.activation import Activation, Symmetry, clip, leaky, leaky_key, slopes_of
-from lumpcli.ir.applying import apply, apply_layer
+from lumpcli.ir.applying import apply, apply_layer, ungranted
 from lumpcli.ir.blocks import all_finite, same_bits
 from lumpcli.ir.compose import compose
 from lumpcli.ir.exact import (
@@ -34,7 +34,7 @@ from lumpcli.ir.lipschitz import lipschitz
 from lumpcli.ir.merging import take_over
 from lumpcli.ir.net import Join, Layer, Moments, Net, Output, Term
 from lumpcli.ir.quotient import Claim, LayerCut, Merge, Quotient
-from lumpcli.ir.ranges import EVERYTHING, End, Interval, hull, slope, sum_range, value_range
+from lumpcli.ir.ranges import EVERYTHING, End, Interval, gain, hull, slope, sum_range, value_range
 from lumpcli.ir.same import difference
 from lumpcli.ir.shift import ZERO, Shift
 from lumpcli.ir.submatrix import by_rows, submatrix
@@ -82,6 +82,7 @@ __all__ = [
     "factors_of",
     "factors_of_reader",
     "fold",
+    "gain",
     "groups",
     "hull",
     "integers",
@@ -103,6 +104,7 @@ __all__ = [
     "sums",
     "take_over",
     "two_product",
+    "ungranted",
     "value_range",
     "zeros",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -36,7 +37,19 @@ def apply(net: Net, quotient: Quotient, jobs: int = 1) -> tuple[Net, Rounding]:
             layers = tuple(pool.map(one, net.layers, tallies))
     else:
         layers = tuple(map(one, net.layers, tallies))
-    return replace(net, layers=layers), sum(tallies, start=Rounding())
+    total = sum(tallies, start=Rounding())
+    return ungranted(replace(net, layers=layers), total.inexact), total
+
+
+def ungranted(net: Net, rounded: Collection[str]) -> Net:
+    """A net in which nothing is granted any more of layers that were rounded, or read such."""
+    moved, layers = set(rounded), []
+    for layer in net.layers:
+        if layer.name in moved or any(term.source in moved for term in layer.terms):
+            moved.add(layer.name)
+            layer = replace(layer, between=None)
+        layers.append(layer)
+    return replace(net, layers=tuple(layers)) if moved else net
 
 
 def apply_layer(quotient: Quotient, layer: Layer, tally: Rounding) -> Layer:

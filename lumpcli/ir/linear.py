@@ -8,6 +8,7 @@ and what is left, the z's, are linear: they are made of other features, or of ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lumpcli.ir.applying import ungranted
 from lumpcli.ir.exact import Array, round_fraction
 from lumpcli.ir.folding import Rounding
 from lumpcli.ir.net import Layer, Net, Term
@@ -82,13 +84,20 @@ def bias_of(layer: Layer, feature: int) -> Fraction:
 
 def apply_linear(net: Net, step: Linear) -> tuple[Net, Rounding]:
     """The net after a step; each number that changes is one exact sum, rounded once."""
-    tally = Rounding()
-    changed = {step.layer: _own(net, step, tally)}
+    tallies = {
+        name: Rounding() for name in (step.layer, *(r.name for r, _ in net.readers[step.layer]))
+    }
+    changed = {step.layer: _own(net, step, tallies[step.layer])}
     for reader, index in net.readers[step.layer]:
         before = changed.get(reader.name, reader)
-        changed[reader.name] = _reader(net, step, before, index, tally)
-    tally.overflow |= overflowing(changed.values())
-    return replace(net, layers=tuple(changed.get(a.name, a) for a in net.layers)), tally
+        changed[reader.name] = _reader(net, step, before, index, tallies[reader.name])
+    total = Rounding(overflow=overflowing(changed.values()))
+    for name, tally in tallies.items():
+        if tally.rounded:
+            tally.inexact[name] = math.inf
+        total.include(tally)
+    after = replace(net, layers=tuple(changed.get(a.name, a) for a in net.layers))
+    return ungranted(after, total.inexact), total
 
 
 def overflowing(layers: Iterable[Layer]) -> set[str]:

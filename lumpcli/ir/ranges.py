@@ -35,6 +35,7 @@ _MOST: dict[str, Fraction] = {
 }
 # at most the argument where that is positive, at most 0 elsewhere
 _BELOW_RELU = ("Gelu", "Swish", "HardSwish", "Mish")
+_MIRRORED = ("Relu", "Gelu", "Swish", "HardSwish", "Softplus")  # less their mirror image: z
 
 
 def value_range(key: tuple[Any, ...], low: End, high: End) -> Interval:
@@ -133,3 +134,11 @@ def slope(key: tuple[Any, ...], phase: int) -> Fraction | None:
     if name not in below or phase == 0:
         return None
     return Fraction(1) if phase > 0 else below[name]
+
+
+def gain(key: tuple[Any, ...]) -> Fraction | None:
+    """The g of `f(-z) = f(z) - g z`, for `Activation.key` of f; None where there is none."""
+    name, attributes = key
+    if name == "LeakyRelu":
+        return 1 + Fraction(attributes[0])
+    return Fraction(1) if name in _MIRRORED else None

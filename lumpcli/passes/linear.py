@@ -21,7 +21,6 @@ from lumpcli.analysis import (
     by_size,
     candidates,
     combination,
-    gain,
     independent,
     scales,
     values_of,
@@ -42,6 +41,7 @@ from lumpcli.ir import (
     apply_linear,
     factors_of_reader,
     fold,
+    gain,
     nearest,
 )
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from math import gcd, lcm
+from math import gcd, isinf, lcm
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from lumpcli.ir import (
     Activation,
     Array,
     Interval,
+    Layer,
     Shift,
     Symmetry,
     hull,
@@ -50,6 +51,25 @@ class Refused(LumpError):
     def __init__(self, layer: str, tensor: str, reason: str) -> None:
         super().__init__(reason)
         self.layer, self.tensor, self.reason = layer, tensor, reason
+
+
+def require(holds: bool, layer: str, reason: str) -> None:
+    """Refused unless something holds."""
+    if not holds:
+        raise Refused(layer, layer, reason)
+
+
+def between(layer: Layer, feature: int) -> Interval:
+    """Where what a feature's function is applied to lies, on the inputs granted."""
+    if layer.between is None:
+        return EVERYTHING
+    low, high = (end if isinf(end) else Fraction(end) for end in layer.between[:, feature].tolist())
+    return low, high
+
+
+def meet(one: Interval, other: Interval) -> Interval:
+    """What two intervals have in common."""
+    return max(one[0], other[0]), min(one[1], other[1])
 
 
 @dataclass(frozen=True)
@@ -153,8 +173,15 @@ class Book:
         rest = sum_range(places.pop(None, []))
         return sum_range([(ONE, rest), *((ONE, hull(sum_range(p))) for p in places.values())])
 
-    def define(self, function: Activation, row: Row, anchored: bool = False) -> Fact:
-        """The fact on `function(row)`, everything read at one position.
+    def narrow(self, label: int, within: Interval) -> None:
+        """Note where, besides what is known of it, a class lies."""
+        if within != EVERYTHING:
+            self.ranges[label] = meet(self.range(label), within)
+
+    def define(
+        self, function: Activation, row: Row, known: Interval = EVERYTHING, anchored: bool = False
+    ) -> Fact:
+        """The fact on `function(row)`, everything read at one position, of a row that is `known`.
 
         `anchored`: a linear class has the bias of the first row in it, and no other class has it.
         """
@@ -168,15 +195,19 @@ class Book:
         one = row.times(1 / lead)
         key = ("row", row.shape, scale / lead, function.name, function.attributes, anchored)
         if not function.is_identity:
-            within = value_range(function.key(0), *self.interval(one))
-            label, added = self.number((*key, one.bias), within), symmetry.value_offset(lead)
+            lies = meet(self.interval(one), sum_range([(1 / lead, known)]))
+            label, added = self.number((*key, one.bias)), symmetry.value_offset(lead)
+            self.narrow(label, value_range(function.key(0), *lies))
             return label, symmetry.value_ratio(lead), Shift(added)
         if key not in self.numbers:
             anchor = one.bias if anchored else ZERO
             within = self.interval(replace(one, bias=anchor))
             self.anchors[self.number(key, within)] = anchor
         label = self.number(key)
-        return label, lead, row.bias - self.anchors[label] * lead
+        offset = row.bias - self.anchors[label] * lead
+        if not offset.parts:
+            self.narrow(label, sum_range([(1 / lead, known)], -offset.rational / lead))
+        return label, lead, offset
 
     def _constant(self, function: Activation, z: Shift) -> Fact:
         if function.is_identity:

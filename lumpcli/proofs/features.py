@@ -9,40 +9,45 @@ from fractions import Fraction
 
 import numpy as np
 
-from lumpcli.ir import ZERO, Activation, Join, Layer, Shift, Symmetry, slope
-from lumpcli.proofs.book import CONSTANT, ONE, Book, Fact, Refused, Row
-from lumpcli.proofs.reading import Form, add, gathered, read
+from lumpcli.ir import ZERO, Activation, Join, Layer, Shift, Symmetry, slope, sum_range
+from lumpcli.proofs.book import CONSTANT, ONE, Book, Fact, Refused, Row, between, meet
+from lumpcli.proofs.reading import Form, add, gathered, read, span
 
 
 def features(book: Book, layer: Layer) -> list[Fact]:
     """The facts on a layer without a matrix."""
     if not layer.terms:
-        return [(book.fresh(), ONE, ZERO) for _ in range(layer.width)]
+        return [(book.fresh(between(layer, i)), ONE, ZERO) for i in range(layer.width)]
     rule = _join if isinstance(layer, Join) else _sum
     chosen = [term.selected(layer.width).tolist() for term in layer.terms]
     return [rule(book, layer, i, [c[i] for c in chosen]) for i in range(layer.width)]
 
 
 def _sum(book: Book, layer: Layer, feature: int, chosen: list[list[int]]) -> Fact:
-    stored = Fraction(float(layer.biases(np.array([feature]))[0]))
-    total: Form = {}, Shift(stored * layer.bias_scale)
+    bias = Fraction(float(layer.biases(np.array([feature]))[0])) * layer.bias_scale
+    total: Form = {}, Shift(bias)
+    known = between(layer, feature)
     for term, sources in zip(layer.terms, chosen, strict=True):
         facts = book.facts[term.source]
         if term.gathers:
             if min(sources) < 0:
                 raise Refused(layer.name, term.source, "a position is made of no feature")
-            total = add(total, gathered(book, term, [facts[j] for j in sources]))
+            some = [facts[j] for j in sources]
+            total = add(total, gathered(book, term, some))
+            if len(layer.terms) == 1:
+                lies = sum_range([(ONE, span(book, term, some))], bias)
+                known = meet(known, lies)
             continue
         for tap, source in enumerate(sources):
             if source >= 0:
                 form = read(book, term, facts[source], tap, feature)
                 total = add(total, form, term.factor(feature, tap))
     key, row = layer.activation.key(feature), Row.of(*total)
-    low, high = book.interval(row)
+    low, high = meet(book.interval(row), known)
     factor = slope(key, 1 if low >= 0 else -1 if high <= 0 else 0)
     if factor is None or not len(row.labels):
-        return book.define(Activation(*key), row)
-    return book.define(Activation(), row.times(factor))
+        return book.define(Activation(*key), row, known)
+    return book.define(Activation(), row.times(factor), sum_range([(factor, known)]))
 
 
 def _join(book: Book, layer: Layer, feature: int, chosen: list[list[int]]) -> Fact:

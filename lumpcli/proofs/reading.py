@@ -49,6 +49,14 @@ def gathered(book: Book, term: Term, facts: Sequence[Fact]) -> Form:
     return form
 
 
+def span(book: Book, term: Term, facts: Sequence[Fact]) -> Interval:
+    """Where a feature lies that at each position is one of some source features."""
+    if not term.hull or any(offset.parts for _, _, offset in facts):
+        return EVERYTHING
+    ends = [sum_range([(r, book.range(label))], s.rational) for label, r, s in facts]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
 def _moved(book: Book, term: Term, way: Hashable, fact: Fact) -> Form:
     """A function of the positions. Linear ones know sums, others know ratios, the rest nothing.
 

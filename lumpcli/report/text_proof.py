@@ -29,8 +29,10 @@ def proof_text(proof: Proof, look: Look = PLAIN) -> str:
     if proof.freeze_initializers:
         told = "initializers that are graph inputs are taken for constants"
         lines.append(labelled(look, "provided", told))
-    lines.append(labelled(look, "for", "every finite input, as long as nothing overflows"))
-    lines.append(labelled(look, "trusted", _BESIDES))
+    inputs = "every input in the box of the certificate" if proof.box else "every finite input"
+    lines.append(labelled(look, "for", f"{inputs}, as long as nothing overflows"))
+    besides = f"{_BESIDES}, and its bounds" if proof.box else _BESIDES
+    lines.append(labelled(look, "trusted", besides))
     if proof.verdict is not None:
         lines.append(verify_text(proof.verdict, look))
     return "\n".join(lines)

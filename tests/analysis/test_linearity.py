@@ -9,7 +9,6 @@ import pytest
 from lumpcli.analysis import (
     candidates,
     combination,
-    gain,
     independent,
     linear_slopes,
     values_of,
@@ -79,15 +78,6 @@ def test_opposite_rows(act, factor, slope):
 )
 def test_what_is_no_candidate(act, rows, bias):
     assert found(dense("f", "x", rows, array(bias), act=act)) == []
-
-
-def test_gains():
-    """f(-z) = f(z) - g z, at many points."""
-    z = [Fraction(n, 7) for n in range(-30, 31)]
-    for key in [("Relu", ()), ("LeakyRelu", (-0.5,)), ("HardSwish", ()), ("Gelu", ("tanh",))]:
-        f, g = Activation(*key), gain(key)
-        assert all(abs(f.at(0, -v) - f.at(0, v) + g * v) < 1e-12 for v in z)
-    assert gain(("Elu", (1.0,))) is None
 
 
 def test_independent_rows():

@@ -6,7 +6,8 @@ import pytest
 from onnx.helper import make_node
 
 from lumpcli.api import Granted, Settings, reduce, verify
-from lumpcli.api.boxed import bounded, bounds_on, facts_in
+from lumpcli.api.boxed import bounds_on, facts_in
+from lumpcli.bounds import bounded
 from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.exporter import domain_of

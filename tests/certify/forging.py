@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,9 @@ from lumpcli.analysis import Grants
 from lumpcli.api.certifying import certificate
 from lumpcli.api.planning import plan_export
 from lumpcli.exporter import export
-from lumpcli.ir import LayerCut, Quotient, apply
+from lumpcli.ir import LayerCut, Linear, Quotient, apply, apply_linear
 from lumpcli.loader import load
+from lumpcli.passes import PASSES
 from lumpcli.pipeline import Plan
 
 Said = dict[str, Any]
@@ -35,19 +35,33 @@ def forged(
     The reduced model is what those cuts make of the original, and the certificate says so.
     """
     host = load(model)
-    done, _ = plan_export(host, host.net, Grants(level))
+    done, _ = plan_export(host, host.net, Grants(level), tuple(PASSES))
     done = plan(done)
     if cuts is not None:
         every = {n: c for n, c in {**done.quotient.cuts, **cuts}.items() if c is not None}
         quotient = Quotient(every, merges=done.quotient.merges)
         reduced, rounding = apply(host.net, quotient)
         done = replace(done, quotient=quotient, reduced=reduced, rounding=rounding)
-    small = export(host, done.reduced).model
     document = certificate(done, level, False, ({}, {}))
     layers = {said["layer"]: said for said in document["layers"]}
     facts(layers)
     document["layers"] = list(layers.values())
-    found = Proven(Path("forged").stem, model, small, document)
+    return _signed(model, export(host, done.reduced).model, document)
+
+
+def stepped(model: ModelProto, step: Linear) -> Proven:
+    """A reduction by one linear step, whatever it is."""
+    host, grants = load(model), Grants("exact")
+    nothing = plan_export(host, host.net, grants, ())[0]
+    after, rounding = apply_linear(host.net, step)
+    last = plan_export(host, after, grants, ())[0]
+    done = replace(nothing, linear=(step,), after=last, rounding=rounding)
+    document = certificate(done, "exact", False, ({}, {}))
+    return _signed(model, export(host, after).model, document)
+
+
+def _signed(model: ModelProto, small: ModelProto, document: Said) -> Proven:
+    found = Proven("forged", model, small, document)
     found.sign()
     return found
 

@@ -16,10 +16,12 @@ from benchmarks.changes import Proven
 from benchmarks.tampering import equal
 from lumpcli.certify import Proved, check
 from lumpcli.proofs import Refused
-from tests.certify.lies import LIES, Lie
+from tests.certify import lies, steps
+from tests.certify.lies import Lie
 from tests.certify.mutants import Check, check_of, checks, without
 
 CHECKS = checks()
+LIES = lies.LIES | steps.LIES
 
 # part of a message -> what else refuses, or why nothing can be proved by it
 BACKED: dict[str, str] = {
@@ -48,6 +50,27 @@ BACKED: dict[str, str] = {
     "a row is merged that": "tests/proofs/test_taking.py",
     "integers are not rounded": "no half ulps are known of integers",
     "a ratio is none that the function": "tests/proofs/test_within.py",
+    "bounds are those of the stored": "tests/certify/test_boxed.py",
+    "str(error)": "a box that does not fit has no bounds",
+    "it is an output, or pinned": "tests/proofs/test_linear.py",
+    "it is read twice": "no handler makes such a reader",
+    "not read through plain matrices": "tests/proofs/test_linear.py",
+    "reads beside the image, too": "tests/proofs/test_linear.py",
+    "goes twice": "tests/proofs/test_linear.py",
+    "makes up for others goes, too": "tests/proofs/test_linear.py",
+    "in the place of what stays": "tests/proofs/test_linear.py",
+    "units are in one place": "tests/proofs/test_linear.py",
+    "no feature stays": "no layer is without features",
+    "} is 0": "what is 0 makes up for nothing: its slope divides",
+    "has no opposite by its function": "tests/proofs/test_linear.py",
+    "coefficients are too long": "it keeps the checker from working for long",
+    "by what no stored number is": "tests/proofs/test_linear.py",
+    "a unit is never linear": "tests/proofs/test_linear.py",
+    "its slots are no pair": "tests/proofs/test_linear.py",
+    "a pair is not shifted": "tests/proofs/test_linear.py",
+    "it has several readers": "tests/proofs/test_linear.py",
+    "units are of one position": "tests/proofs/test_linear.py",
+    "no unit is the sum": "tests/proofs/test_linear.py",
 }
 
 

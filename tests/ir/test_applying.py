@@ -73,3 +73,20 @@ def test_threads_change_nothing():
     assert tally.folded > 0
     for a, b in zip(one.layers[1:], several.layers[1:], strict=True):
         assert np.array_equal(a.terms[0].weight, b.terms[0].weight)
+
+
+def test_nothing_is_granted_behind_what_was_rounded():
+    """Where a sum of weights in h is rounded, g, beside it, keeps what is granted."""
+    ends = np.array([[0.0], [9.0]])
+    third = float(array([1 / 3])[0])
+    for weight, granted in ((third, ["f", "g", "y"]), (2, ["f", "g", "h", "k", "y"])):
+        made = net(
+            source("x", 2),
+            dense("f", "x", [[1, 2], [3, 6]], between=ends.repeat(2, axis=1)),
+            dense("g", "x", [[1, 1]], between=ends),
+            dense("h", "f", [[1, weight]], between=ends),
+            dense("k", ["g", "h"], [[[1]], [[1]]], between=ends),
+            dense("y", "g", [[1]], between=ends),
+        )
+        after, _ = apply(made, Quotient({"f": cut([0], [0, 0], [1, 3])}))
+        assert [a.name for a in after.layers if a.between is not None] == granted

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lumpcli.ir import EVERYTHING, Activation, hull, slope, sum_range, value_range
+from lumpcli.ir import EVERYTHING, Activation, gain, hull, slope, sum_range, value_range
 
 FUNCTIONS = [
     *("Identity", "Relu", "Abs", "Sign", "Softsign", "Floor", "Ceil", "Round", "HardSwish"),
@@ -102,3 +102,12 @@ def test_hull():
 )
 def test_slopes(key, above, below):
     assert (slope(key, 1), slope(key, -1), slope(key, 0)) == (above, below, None)
+
+
+def test_gains():
+    """f(-z) = f(z) - g z, at many points."""
+    z = [Fraction(n, 7) for n in range(-30, 31)]
+    for key in [("Relu", ()), ("LeakyRelu", (-0.5,)), ("HardSwish", ()), ("Gelu", ("tanh",))]:
+        f, g = Activation(*key), gain(key)
+        assert all(abs(f.at(0, -v) - f.at(0, v) + g * v) < 1e-12 for v in z)
+    assert gain(("Elu", (1.0,))) is None

@@ -24,7 +24,7 @@ def book(*layers):
 def facts(found, layer):
     rows = folded_rows(columns_of(found, layer), np.arange(layer.width))
     made = [Activation(*layer.activation.key(i)) for i in range(layer.width)]
-    return [found.define(made[i], row, len(row.labels) > 1) for i, row in rows]
+    return [found.define(made[i], row, anchored=len(row.labels) > 1) for i, row in rows]
 
 
 def compared(rows, bias=None, act=RELU, found=None, reads="x", dtype=np.float32):
