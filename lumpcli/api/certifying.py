@@ -6,24 +6,55 @@ Nothing here is trusted: what is forgotten or wrong is refused by `certify`, whi
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from onnx import ModelProto
 
 from lumpcli.analysis import CONSTANT, LayerValues, Rows, Sweep, values_of
 from lumpcli.api.boxed import Granted
 from lumpcli.bounds import RUNGS
 from lumpcli.box import Box
 from lumpcli.errors import UsageError
+from lumpcli.exporter import check_target
 from lumpcli.ir import EVERYTHING, Candidate, Layer, LayerCut, Net, apply_linear, value_range
 from lumpcli.pipeline import Plan
 from lumpcli.proofs import between
 from lumpcli.results import SCHEMA_VERSION, Level
 
 _LONGEST = 4000  # digits of a rational, as the schema has it
+
+
+def proof_target(
+    source: str | os.PathLike[str] | ModelProto,
+    output: str | os.PathLike[str] | None,
+    certificate: str | os.PathLike[str] | None,
+    force: bool,
+) -> Path | None:
+    """Where the certificate goes; UsageError where it would replace a model, or has none."""
+    if certificate is None:
+        return None
+    if output is None or isinstance(source, ModelProto):
+        raise UsageError("a certificate is about two files: it needs IN and OUT")
+    path = check_target(certificate, force)
+    if path in (Path(output).resolve(), Path(source).resolve()):
+        raise UsageError("the certificate needs a file of its own")
+    return path
+
+
+def require_provable(level: Level, granted: Granted) -> None:
+    """UsageError for bounds that a checker could not compute again, or not rely on."""
+    if granted.budget is not None:
+        raise UsageError("bounds within a time budget cannot be certified: no --time-budget")
+    if granted.guard is not None:
+        raise UsageError("a guard is no part of what a certificate proves: leave one of them out")
+    if level == "rounding":
+        raise UsageError("in a box no certificate allows level rounding: weights are as stored")
 
 
 def certificate(

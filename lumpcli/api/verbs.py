@@ -11,6 +11,7 @@ from onnx import ModelProto
 
 from lumpcli.analysis import Grants, loosen
 from lumpcli.api.boxed import Granted, bounds_on, facts_in
+from lumpcli.api.certifying import proof_target, require_provable
 from lumpcli.api.planning import chosen, plan_export, report_of, threads
 from lumpcli.api.redundant import without_redundancy
 from lumpcli.api.writing import Job, finish
@@ -178,9 +179,9 @@ def reduce(
         )
         return replace(found, source=_label(source), promise="certified", redundancy=told)
     target = None if output is None or dry_run else check_target(output, force)
-    proof = _proof_target(source, output, certificate, force)
+    proof = proof_target(source, output, certificate, force)
     if proof is not None and granted is not None:
-        _require_provable(level, granted)
+        require_provable(level, granted)
     host = load(source, freeze_initializers=freeze_initializers)
     if target is not None and output is not None:
         check_data_place(host, output, target)
@@ -231,33 +232,6 @@ def reduce(
         granted,
     )
     return finish(job, result)
-
-
-def _proof_target(
-    source: PathOrModel,
-    output: str | os.PathLike[str] | None,
-    certificate: str | os.PathLike[str] | None,
-    force: bool,
-) -> Path | None:
-    """Where the certificate goes; UsageError where it would replace a model, or has none."""
-    if certificate is None:
-        return None
-    if output is None or isinstance(source, ModelProto):
-        raise UsageError("a certificate is about two files: it needs IN and OUT")
-    path = check_target(certificate, force)
-    if path in (Path(output).resolve(), Path(source).resolve()):
-        raise UsageError("the certificate needs a file of its own")
-    return path
-
-
-def _require_provable(level: Level, granted: Granted) -> None:
-    """UsageError for bounds that a checker could not compute again, or not rely on."""
-    if granted.budget is not None:
-        raise UsageError("bounds within a time budget cannot be certified: no --time-budget")
-    if granted.guard is not None:
-        raise UsageError("a guard is no part of what a certificate proves: leave one of them out")
-    if level == "rounding":
-        raise UsageError("in a box no certificate allows level rounding: weights are as stored")
 
 
 def _label(source: PathOrModel) -> str:

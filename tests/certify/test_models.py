@@ -19,7 +19,7 @@ from tests.models import build, mlp, node
 def compared(model, change):
     small = reduce(model).model
     change(small)
-    compare(load(model), load(small))
+    compare(load(model), load(small), None)
 
 
 def test_a_reduction_changes_nothing_else():
