@@ -179,6 +179,7 @@ class Sliced(_Document):
     parameters: Sizes
     file_bytes: Sizes
     seed: int
+    notes: tuple[str, ...]  # slices in which less was cut than could be, and why, one line each
     verdict: Verdict | None  # of all slices together; of the one that failed; None: not asked for
 
 

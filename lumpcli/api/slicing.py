@@ -37,7 +37,9 @@ from lumpcli.slicing import (
     single_model,
 )
 
-_PASSES = (*PASSES, LINEAR)  # all of them; without a choice `reduce` also looks for hints
+# What to cut, and what to be content with: linear features are made of others with rounded numbers,
+# which may be too much where outputs are small. Without passes the slice is the model as it is.
+_ATTEMPTS = ((*PASSES, LINEAR), tuple(PASSES), ())
 _BATCH_SECONDS = 1.0  # after which a task hands back what it has not begun
 
 
@@ -137,6 +139,7 @@ def slice_model(
         parameters=_sizes(parameters(host), [m.parameters for m in members]),
         file_bytes=_sizes(path.stat().st_size, [m.bytes for m in members]),
         seed=seed,
+        notes=tuple(f"{m.file}: {m.note}" for m in members if m.note),
         verdict=verdict,
     )
 
@@ -193,20 +196,23 @@ def make_some(job: Job, numbers: Sequence[int]) -> list[Made]:
 
 
 def _make(job: Job, number: int, domain: Box) -> Made:
-    target = job.folder / file_name(number)
-    result = reduce(
-        job.source,
-        target,
-        force=True,
-        passes=_PASSES,
-        granted=replace(job.granted, box=domain),
-        settings=job.settings,
-        jobs=1,
-    )
-    if result.output is None:
-        return Made(number, None, result.verdict)
-    sizes = (result.file_bytes.after, result.features.after, result.parameters.after)
-    return Made(number, Member(target.name, digest(target), *sizes), result.verdict)
+    """Cut all that can be, or less where that is not verified to be the same function."""
+    target, note = job.folder / file_name(number), ""
+    for passes in _ATTEMPTS:
+        result = reduce(
+            job.source,
+            target,
+            force=True,
+            passes=passes,
+            granted=replace(job.granted, box=domain),
+            settings=job.settings,
+            jobs=1,
+        )
+        if result.output is not None:
+            sizes = (result.file_bytes.after, result.features.after, result.parameters.after)
+            return Made(number, Member(target.name, digest(target), *sizes, note), result.verdict)
+        note = "" if result.verdict is None else result.verdict.reason
+    return Made(number, None, result.verdict)
 
 
 # --- all slices together ------------------------------------------------------------------

@@ -28,7 +28,7 @@ from lumpcli.exporter import (
     guard,
     state_domain,
 )
-from lumpcli.judge import Settings, verify_family
+from lumpcli.judge import Settings
 from lumpcli.judge import verify as verify_files
 from lumpcli.loader import Host, load
 from lumpcli.measures import (
@@ -50,11 +50,10 @@ def verify(
 ) -> Verdict:
     """Compare two model files in onnxruntime on samples: measured, not proved.
 
-    `b` may be a folder of slices: samples of their box go where its table says. Raises InputError
-    when a file is no model; one that cannot run gives an unverified verdict.
+    `b` may be a folder of slices. Raises InputError when a file is no model; one that cannot run
+    gives an unverified verdict.
     """
-    verify_all = verify_family if Path(b).is_dir() else verify_files
-    return verify_all(a, b, settings or Settings())
+    return verify_files(a, b, settings or Settings())
 
 
 def check_certificate(

@@ -70,7 +70,8 @@ def _check(console: Console, a: str, b: str, certificate: str, samples: Settings
 def verify(
     console: Console, /, *, a: str, b: str, certificate: str | None, **verification: Any
 ) -> int:
-    """Run the models A and B on the same samples and compare their outputs.
+    """Run the models A and B on the same samples and compare their outputs. B may be a folder of
+    slices, which are compared on samples of their box.
 
     Exit code 0: they agree on all samples. 1: they differ, or have other inputs or outputs.
     4: onnxruntime cannot run them, or their outputs are random.

@@ -27,6 +27,7 @@ class Member:
     bytes: int
     features: int  # hidden ones
     parameters: int
+    note: str  # why less was cut than could be; "" where it was not
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import os
 import time
 
 from lumpcli.judge.apart import NoChild, verify_apart
+from lumpcli.judge.family import verify_family
 from lumpcli.judge.judge import judge
 from lumpcli.judge.settings import Settings
 from lumpcli.judge.signature import read_signature
@@ -23,11 +24,13 @@ def verify(a: Path, b: Path, settings: Settings = _DEFAULT) -> Verdict:
     `equal`: same inputs and outputs, and every output within tolerance on every sample.
     `different`: not so, or `b` does not run where `a` does. `unverified`: onnxruntime does not run
     `a`, `a` does not agree with itself, or there is no memory for it. Both latter have a reason;
-    neither is an exception.
+    neither is an exception. A folder `b` is one of slices: see `verify_family`.
 
     Raise InputError for a file that cannot be read, UsageError for settings that do not fit the
     model, OutputError for a witness that cannot be written.
     """
+    if os.path.isdir(b):
+        return verify_family(a, b, settings)
     settings.check()
     started = time.time()
     if _file_size(a) + _file_size(b) > LARGE:  # not even to be parsed here

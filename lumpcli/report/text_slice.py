@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lumpcli.report.layout import PLAIN, Look, Row, labelled, percent, plural, printable, table
-from lumpcli.report.text import verify_text
+from lumpcli.report.text import notes_text, verify_text
 from lumpcli.results import Sizes, Sliced
 
 
@@ -19,6 +19,7 @@ def slice_text(sliced: Sliced, look: Look = PLAIN) -> str:
         lines.append(labelled(look, "resumed", f"{sliced.resumed:,} of {many} were there"))
     if sliced.table is not None:
         lines += _sizes(sliced, look)
+        lines += notes_text(sliced.notes, look)
     if sliced.verdict is not None:
         lines.append(verify_text(sliced.verdict, look))
     return "\n".join([*lines, *_wrote(sliced, look)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -16,7 +15,7 @@ import lumpcli
 from lumpcli.api import slicing
 from lumpcli.errors import InputError, OutputError, UsageError
 from lumpcli.family import TABLE, read_table
-from lumpcli.results import Verdict
+from lumpcli.report import slice_text
 from lumpcli.slicing import SINGLE, digest
 from tests.report import samples
 from tests.report.schema import load, validate
@@ -134,26 +133,40 @@ def test_another_request_is_another_run(source, tmp_path, change):
     assert make(source, tmp_path / "out", force=True, **change).resumed == 0
 
 
-@pytest.fixture
-def refused(monkeypatch) -> Iterator[Verdict]:
-    """The third slice is not what it should be."""
-    reduce, count = slicing.reduce, iter(range(2))
+def failing(monkeypatch, times: int) -> list[tuple[str, ...]]:
+    """The third attempt to reduce, and so many in all, do not give what they should.
 
-    def failing(*args, **options):
-        result = reduce(*args, **options)
-        return (
-            result
-            if next(count, None) is not None
-            else replace(result, output=None, verdict=samples.DIFFERENT)
-        )
+    Returns what each attempt may cut.
+    """
+    reduce, tried = slicing.reduce, list[tuple[str, ...]]()
 
-    monkeypatch.setattr(slicing, "reduce", failing)
-    return samples.DIFFERENT
+    def sometimes(*args, **options):
+        tried.append(options["passes"])
+        if 3 <= len(tried) < 3 + times:
+            return replace(reduce(*args, **options | {"dry_run": True}), verdict=samples.DIFFERENT)
+        return reduce(*args, **options)
+
+    monkeypatch.setattr(slicing, "reduce", sometimes)
+    return tried
 
 
-def test_a_slice_that_is_not_verified_ends_the_run(source, tmp_path, refused):
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_slice_that_is_not_verified_is_cut_less(source, tmp_path, monkeypatch, times):
+    tried = failing(monkeypatch, times)
     sliced = make(source, tmp_path / "out")
-    assert (sliced.table, sliced.verdict) == (None, refused)
+    assert [len(passes) for passes in tried[2 : 3 + times]] == [4, 3, 0][: times + 1]
+    note = f"slice-00002.onnx: {samples.DIFFERENT.reason}"
+    assert (sliced.table, sliced.notes) == (TABLE, (note,))
+    assert note in slice_text(sliced)
+    if times == 2:
+        assert sliced.features.largest == 6  # the model as it is
+    assert make(source, tmp_path / "out").notes == sliced.notes
+
+
+def test_a_slice_that_is_not_verified_at_all_ends_the_run(source, tmp_path, monkeypatch):
+    failing(monkeypatch, 3)
+    sliced = make(source, tmp_path / "out")
+    assert (sliced.table, sliced.verdict) == (None, samples.DIFFERENT)
     assert not (tmp_path / "out" / TABLE).exists()
 
 

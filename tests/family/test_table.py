@@ -13,7 +13,7 @@ from lumpcli.family import TABLE, Cut, Member, Table, Tree, read_table, table_js
 from tests.report.schema import load, validate
 
 BOX = Box({"x": (np.array([[-0.1, 1 / 3]]), np.array([[0.7, 1e300]])), "s": (np.zeros(()),) * 2})
-MEMBERS = tuple(Member(f"slice-{k}.onnx", f"{k:064x}", 100 + k, k, 10 * k) for k in range(3))
+MEMBERS = tuple(Member(f"slice-{k}.onnx", f"{k:064x}", 100 + k, k, 10 * k, "") for k in range(3))
 FOUND = Table(
     "net.onnx",
     "ab" * 32,

@@ -140,6 +140,7 @@ SLICED = Sliced(
     parameters=Sizes(13305, 8100.25, 2000, 13001),
     file_bytes=Sizes(55889, 34000.5, 9000, 55000),
     seed=0,
+    notes=(),
     verdict=EQUAL,
 )
 UNCHANGED = Result(

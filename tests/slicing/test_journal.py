@@ -31,7 +31,7 @@ def made(folder, number: int) -> Member:
     """A file of a slice, and the member it is."""
     name, content = file_name(number), f"model {number}".encode()
     (folder / name).write_bytes(content)
-    return Member(name, hashlib.sha256(content).hexdigest(), len(content), number, 2 * number)
+    return Member(name, hashlib.sha256(content).hexdigest(), len(content), number, 2 * number, "")
 
 
 @pytest.fixture
