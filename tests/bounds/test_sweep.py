@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 
 import numpy as np
 import pytest
 
 from lumpcli.bounds import lower
-from lumpcli.bounds import sweep as sweep_module
 from lumpcli.bounds.rounding import Arithmetic, Range
 from lumpcli.bounds.sweep import open_elements, sweep
 from lumpcli.loader import load
@@ -63,7 +63,7 @@ def test_known_phases_are_believed() -> None:
 def test_rows_in_blocks_are_as_rows_together(monkeypatch: pytest.MonkeyPatch) -> None:
     boxes = {0: _boxes(4, 2)}
     whole = sweep(PROGRAM, boxes, Arithmetic(), wanted=WANTED)
-    monkeypatch.setattr(sweep_module, "_ENTRIES", 200)
+    monkeypatch.setattr(sys.modules[sweep.__module__], "_ENTRIES", 200)
     parts = sweep(PROGRAM, boxes, Arithmetic(), wanted=WANTED)
     for target in PROGRAM.target_steps:
         assert parts.ranges[target].lower == pytest.approx(whole.ranges[target].lower, abs=1e-12)
