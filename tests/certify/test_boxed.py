@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -81,3 +82,16 @@ def test_what_cannot_be_certified(files):
     with pytest.raises(UsageError, match="level rounding"):
         reduce(a, b, certificate=c, level="rounding", granted=Granted(("0,1",)))
     assert not b.exists()
+
+
+def test_the_reduced_model_may_state_that_box_as_its_domain_and_no_other(files):
+    a, b, c = files
+    reduce(a, b, certificate=c, granted=Granted(("0,1",)))
+    model = onnx.load(b)
+    (entry,) = model.metadata_props
+    assert check(a, b, c).box
+    entry.value = entry.value.replace("1", "2")
+    onnx.save(model, b)
+    content = hashlib.sha256(b.read_bytes()).hexdigest()
+    with pytest.raises(Refused, match="the models differ here"):
+        changed(files, lambda d: d["reduced"].update(model=content))
