@@ -109,7 +109,8 @@ def _in_stages(
 ) -> Plan:
     """A cut, steps on what it leaves, and all of it once more until there are no steps."""
     done = _cut(net, grants, chosen, jobs)
-    folding, left, rounding = FOLD in chosen and stays is not None, done.reduced, done.rounding
+    folding, rounding = FOLD in chosen and stays is not None, done.rounding
+    left = grants.renewed(done.reduced, rounding) if folding or LINEAR in chosen else done.reduced
     values = _values_for_steps(left) if folding or LINEAR in chosen else None
     if values is None:
         return done

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from lumpcli.bounds import Phases, Semantics, input_shapes, ladder
+from lumpcli.bounds import Phases, Semantics, bounded, input_shapes, ladder
 from lumpcli.box import Box, read_box
-from lumpcli.exporter import Guard
-from lumpcli.loader import Host
+from lumpcli.exporter import Guard, export, write_model
+from lumpcli.ir import Net
+from lumpcli.loader import Host, load
 from lumpcli.promises import BoxFacts
 from lumpcli.redundancy import Request
 
@@ -53,6 +56,21 @@ def bounds_on(host: Host, granted: Granted, jobs: int) -> tuple[Box, Phases]:
         jobs=jobs,
     )
     return box, found
+
+
+def renewing(
+    host: Host, granted: Granted, jobs: int, freeze_initializers: bool
+) -> Callable[[Net], Net]:
+    """What bounds a net made of the host's anew, for the numbers that it would be stored with."""
+
+    def bounds(net: Net) -> Net:
+        with tempfile.TemporaryDirectory(prefix="lumpcli-") as name:
+            folder = Path(name)
+            write_model(host, export(host, net), folder / "model.onnx", folder)
+            stored = load(folder / "model.onnx", freeze_initializers=freeze_initializers)
+            return bounded(stored, net, *bounds_on(stored, granted, jobs))
+
+    return bounds
 
 
 def facts_in(box: Box, phases: Phases, guard: Guard | None) -> BoxFacts:

@@ -10,7 +10,7 @@ from pathlib import Path
 from onnx import ModelProto
 
 from lumpcli.analysis import Grants, loosen
-from lumpcli.api.boxed import Granted, bounds_on, facts_in
+from lumpcli.api.boxed import Granted, bounds_on, facts_in, renewing
 from lumpcli.api.certifying import proof_target, require_provable
 from lumpcli.api.planning import chosen, plan_export, report_of, threads
 from lumpcli.api.redundant import without_redundancy
@@ -184,15 +184,17 @@ def reduce(
     host = load(source, freeze_initializers=freeze_initializers)
     if target is not None and output is not None:
         check_data_place(host, output, target)
-    net, on_box = chosen(host.net, only, exclude), None
+    net, on_box, grants = chosen(host.net, only, exclude), None, Grants(level)
     if granted is not None:
         box, phases = bounds_on(host, granted, workers)
         granted = replace(granted, box=box)
         net = bounded(host, net, box, phases)
         on_box = facts_in(box, phases, granted.guard)
+        if proof is None:  # a checker only bounds the original
+            grants = Grants(level, renewing(host, granted, workers, freeze_initializers))
     proved = passes if passes is not None or certificate is None else (*PASSES, LINEAR)
     whole = not (only or exclude)
-    done, exported = plan_export(host, net, Grants(level), proved, jobs=workers, whole=whole)
+    done, exported = plan_export(host, net, grants, proved, jobs=workers, whole=whole)
     loose = None
     if level == "exact" and passes is None and done.values.would_change(loosen, workers):
         loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers, whole=whole)

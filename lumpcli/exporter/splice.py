@@ -79,7 +79,8 @@ def _why_stays(
     stored = (host.weights.get(name) for name in others)
     if any(s.array.ndim > known for s in stored if s is not None):
         return "its bias may make its output of higher rank than what it reads"
-    if any((use.node, use.slot) not in readers for use in host.graph.uses[layer.name]):
+    uses = host.graph.uses.get(layer.name, ())
+    if any((use.node, use.slot) not in readers for use in uses):
         return "other nodes than those of matrices read it"
     return None
 

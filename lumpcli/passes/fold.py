@@ -45,7 +45,7 @@ def fold_steps(
         if (exactly and rounding.rounded) or rounding.overflow:
             continue
         steps.append(step)
-        net, total, values = after, total + rounding, None
+        net, total, values = grants.renewed(after, rounding), total + rounding, None
     return tuple(steps), net, total
 
 

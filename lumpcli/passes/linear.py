@@ -74,7 +74,7 @@ def linear_steps(
         if _is_louder(after, original):
             continue
         steps.append(step)
-        net, total, values = after, total + rounding, None
+        net, total, values = grants.renewed(after, rounding), total + rounding, None
     return tuple(steps), net, total
 
 

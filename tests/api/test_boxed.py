@@ -113,3 +113,24 @@ def test_nothing_to_do_in_a_box_is_a_copy(tmp_path):
     source, target = files(tmp_path, model)
     assert not reduce(source, target, granted=Granted(("0,1",))).changed
     assert target.read_bytes() == source.read_bytes()
+
+
+def test_bounds_are_those_of_the_numbers_that_were_rounded(tmp_path):
+    """Two layers that are linear in the box: the second one's bounds are found again."""
+    rng = np.random.default_rng(3)
+    first, second = (rng.random((6, n)).astype("f4") + 0.1 for n in (2, 6))
+    nodes = [
+        make_node("Gemm", ["x", "w", "b"], ["z"], transB=1),
+        make_node("Relu", ["z"], ["h"]),
+        make_node("Gemm", ["h", "v", "c"], ["q"], transB=1),
+        make_node("Relu", ["q"], ["r"]),
+        make_node("Gemm", ["r", "u", "d"], ["y"], transB=1),
+    ]
+    weights = {"w": first, "b": np.zeros(6, "f4"), "v": second, "c": np.zeros(6, "f4")}
+    weights |= {"u": rng.normal(size=(1, 6)).astype("f4"), "d": np.zeros(1, "f4")}
+    source, target = files(tmp_path, build(nodes, weights, inputs={"x": ("N", 2)}))
+    result = reduce(source, target, granted=Granted(("0,1",)), passes=("linear",))
+    assert result.rounded
+    assert [layer.features.after for layer in result.layers] == [1, 1, 1]
+    assert result.verdict is not None
+    assert result.verdict.status == "equal"
