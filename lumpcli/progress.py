@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
-Unit = Literal["bytes", "samples", "cells", "slices"]
+Unit = Literal["bytes", "samples", "cells", "slices", "neurons"]
 
 
 class Stage:

@@ -7,7 +7,16 @@ from lumpcli.bounds.backward import State, Trail, least
 from lumpcli.bounds.cells import open_counts
 from lumpcli.bounds.features import FeatureBounds, feature_bounds
 from lumpcli.bounds.functions import Function, Lines
-from lumpcli.bounds.ladder import MOST_SPLIT_INPUTS, RUNGS, Bounds, Phases, Semantics, ladder
+from lumpcli.bounds.ladder import (
+    MILP,
+    MOST_SPLIT_INPUTS,
+    RUNGS,
+    Assurance,
+    Bounds,
+    Phases,
+    Semantics,
+    ladder,
+)
 from lumpcli.bounds.lowering import input_shapes, lower
 from lumpcli.bounds.program import Operation, Program, Step, Tensor
 from lumpcli.bounds.rounding import FLOOR, UNIT, Arithmetic, Range, sized, widened
@@ -16,12 +25,14 @@ from lumpcli.bounds.sweep import open_elements, sweep
 
 __all__ = [
     "FLOOR",
+    "MILP",
     "MOST_SPLIT_INPUTS",
     "RELU",
     "RUNGS",
     "UNIT",
     "Affine",
     "Arithmetic",
+    "Assurance",
     "Bounds",
     "Cells",
     "FeatureBounds",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from lumpcli.bounds.backward import State, least
 from lumpcli.bounds.lowering import input_shapes, lower, narrow_inputs
+from lumpcli.bounds.milp import Limits, candidates, settle, solver
 from lumpcli.bounds.program import Program
 from lumpcli.bounds.rounding import Arithmetic, Array, Range
 from lumpcli.bounds.samples import Seen, climb, sample
@@ -24,7 +25,9 @@ from lumpcli.loader import Host
 from lumpcli.progress import stage
 
 Semantics = Literal["real", "float32"]
-RUNGS = ("interval", "crown", "alpha", "split")
+Assurance = Literal["rigorous", "numerical"]
+RUNGS = ("interval", "crown", "alpha", "split")  # what they find is rigorous
+MILP = "milp"  # the rung after them: what a solver finds is numerical
 MOST_SPLIT_INPUTS = 16
 MOST_WORK = 2**30  # entries of rows that one tensor is bounded with: some seconds
 
@@ -35,7 +38,9 @@ class Bounds:
 
     `lower` and `upper` are float64, `phase` is int8: 1 where it is proved that the element is never
     below 0, -1 where never above, 0 where unknown. `method` is the number of the rung in `RUNGS`
-    that decided the phase, -1 for none. `refuted`: samples were seen on both sides of 0.
+    that decided the phase, -1 for none. `refuted`: samples were seen on both sides of 0. All of
+    this is rigorous. `numerical`, int8 like `phase`, is what a solver says where that is unknown,
+    within its tolerance: it is no proof, and 0 elsewhere.
     """
 
     lower: Array
@@ -43,7 +48,7 @@ class Bounds:
     phase: Array
     method: Array
     refuted: Array
-    assurance: str = "rigorous"
+    numerical: Array
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,27 @@ class Phases:
         found = np.concatenate(methods) if methods else np.zeros(0, np.int8)
         return {rung: int((found == number).sum()) for number, rung in enumerate(RUNGS)}
 
+    def accepting(self, assurance: Assurance) -> Phases:
+        """With "numerical", what a solver says counts as a phase: what rests on it is no proof."""
+        if assurance == "rigorous":
+            return self
+        tensors = {
+            name: replace(b, phase=np.where(b.phase == 0, b.numerical, b.phase))
+            for name, b in self.tensors.items()
+        }
+        return replace(self, tensors=tensors)
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How much each rung may do; see `ladder`."""
+
+    seed: int
+    samples: int
+    cells: int
+    jobs: int
+    seconds: float
+
 
 def ladder(
     host: Host,
@@ -77,26 +103,34 @@ def ladder(
     jobs: int = 1,
     samples: int = 8192,
     cells: int = 40_000,
+    seconds: float = 10.0,
 ) -> Phases:
     """Bounds of every tensor that an activation of the model reads, on a box, for one sample.
 
     `semantics`: claims hold for real arithmetic on the stored numbers, or for float32 with sums in
     any order. `samples` are looked at before, and at most `cells` bounded by splitting, which is
     for networks of at most 16 inputs. The same seed gives the same result, for any number of
-    `jobs` (threads), unless `budget`, seconds, ends the work. Raises UsageError for a box that
-    does not fit the model, an unknown rung, or float32 where the model computes in less.
+    `jobs` (threads), unless `budget`, seconds, ends the work. The rung MILP, which is not among the
+    rigorous `RUNGS`, asks a solver, in at most `seconds` per element. Raises UsageError for a box
+    that does not fit the model, an unknown rung, float32 where the model computes in less, and MILP
+    without its solver, or for float32.
     """
-    unknown = [rung for rung in rungs if rung not in RUNGS]
+    unknown = [rung for rung in rungs if rung not in (*RUNGS, MILP)]
     if unknown or semantics not in ("real", "float32"):
         raise UsageError(f"bounds: no such rung or semantics: {(*unknown, semantics)[0]!r}")
     box.matches(input_shapes(host.graph))
     if semantics == "float32" and narrow_inputs(host.graph):
         raise UsageError(f"bounds: {narrow_inputs(host.graph)[0]!r} is narrower than float32")
+    if MILP in rungs:
+        if semantics == "float32":
+            raise UsageError("bounds: a solver's verdicts are about real arithmetic, not float32")
+        solver()
     program = lower(host)
+    effort = _Effort(seed, samples, cells, jobs, seconds)
     climber = _Climber(program, box, Arithmetic(semantics == "float32"), budget)
-    for rung in RUNGS:
+    for rung in (*RUNGS, MILP):
         if rung in rungs and climber.in_time():
-            climber.rungs[rung](seed, samples, cells, jobs)
+            climber.rungs[rung](effort)
     return climber.result(semantics)
 
 
@@ -120,42 +154,53 @@ class _Climber:
             "crown": self.crown,
             "alpha": self.alpha,
             "split": self.split,
+            MILP: self.milp,
         }
         self.method = {t: np.full(program.steps[t].size, -1, np.int8) for t in program.target_steps}
+        self.numerical: dict[int, Array] = {}
         self.state: State = sweep(program, self.inputs, arithmetic)
 
     def in_time(self) -> bool:
         return self.end is None or time.monotonic() < self.end
 
-    def interval(self, seed: int, samples: int, cells: int, jobs: int) -> None:
+    def interval(self, effort: _Effort) -> None:
         self._decided("interval")
 
-    def crown(self, seed: int, samples: int, cells: int, jobs: int) -> None:
+    def crown(self, effort: _Effort) -> None:
         self._sweep(least, 1)
         self._decided("crown")
 
-    def alpha(self, seed: int, samples: int, cells: int, jobs: int) -> None:
+    def alpha(self, effort: _Effort) -> None:
         search = Search()
         self._sweep(search.minimum, 2 * search.rounds)
         self._decided("alpha")
 
-    def split(self, seed: int, samples: int, cells: int, jobs: int) -> None:
-        self._sample(seed, samples)
+    def split(self, effort: _Effort) -> None:
+        self._sample(effort)
         if self.box.size > MOST_SPLIT_INPUTS or not self.program.target_steps:
             return
         names = list(self.program.inputs)
         ends = [np.concatenate([self.box.ranges[n][k].reshape(-1) for n in names]) for k in (0, 1)]
         splitting = Splitting(self.state, (ends[0], ends[1]), self.seen, self.arithmetic)
-        progress = stage("splitting the box", cells, "cells")
+        progress = stage("splitting the box", effort.cells, "cells")
 
         def more(done: int) -> bool:
             progress.advance(done)
             return self.in_time()
 
-        for number, phase in splitting.run(cells, jobs, more).items():
+        for number, phase in splitting.run(effort.cells, effort.jobs, more).items():
             self.state.ranges[number] = self.state.ranges[number].within(phase)
         self.cells = splitting.count
         self._decided("split")
+
+    def milp(self, effort: _Effort) -> None:
+        self._sample(effort)
+        ranges = self.state.ranges
+        hopes = candidates(self.program, ranges, self.seen)
+        asked = sum(int((signs != 0).sum()) for signs in hopes.values())
+        progress = stage("asking a solver", asked, "neurons")
+        limits = Limits(effort.seconds, self.end, effort.seed)
+        self.numerical = settle(self.program, ranges, hopes, limits, progress)
 
     def _known(self) -> dict[int, Range]:
         return {t: self.state.ranges[t] for t in self.program.target_steps}
@@ -177,13 +222,13 @@ class _Climber:
             minimum=minimum,
         )
 
-    def _sample(self, seed: int, samples: int) -> None:
+    def _sample(self, effort: _Effort) -> None:
         if self.sampled:
             return
         self.sampled = True
-        progress = stage("sampling the box", samples, "samples")
-        sample(self.state, self.box, seed, samples, self.seen, progress)
-        climb(self.state, self.box, seed, self.seen, 16, progress)
+        progress = stage("sampling the box", effort.samples, "samples")
+        sample(self.state, self.box, effort.seed, effort.samples, self.seen, progress)
+        climb(self.state, self.box, effort.seed, self.seen, 16, progress)
 
     def _decided(self, rung: str) -> None:
         """Note which rung decided what no earlier one did."""
@@ -197,7 +242,9 @@ class _Climber:
             number = tensor.step
             own = self.state.ranges[number]
             refuted = self.seen.above[number] & self.seen.below[number]
-            parts = (own.lower[0], own.upper[0], own.phase[0], self.method[number], refuted)
-            lower, upper, phase, method, both = (p.reshape(tensor.shape) for p in parts)
-            found[name] = Bounds(lower, upper, phase, method, both)
+            size = self.program.steps[number].size
+            solved = self.numerical.get(number, np.zeros(size, np.int8))
+            known = (own.lower[0], own.upper[0], own.phase[0], self.method[number])
+            parts = [p.reshape(tensor.shape) for p in (*known, refuted, solved)]
+            found[name] = Bounds(*parts)
         return Phases(found, self.program.unbounded, semantics, self.cells)
