@@ -69,12 +69,19 @@ class BoxFacts(Record):
     inactive: int  # never above 0
     active: int  # never below 0
     unknown: int  # neither is proved
-    methods: dict[str, int]  # how many of those known by each: interval, crown, alpha, split
+    methods: dict[str, int]  # how many of those known by each: interval, crown, alpha, split, milp
     semantics: Literal["real", "float32"]  # the arithmetic that they hold for
     unbounded: dict[str, str]  # tensors that could not be followed, and why
     guard: (
         Literal["clip", "output"] | None
     )  # what the model does with inputs outside; None: nothing
+    numerical: int = 0  # those that a solver alone decides, within its tolerance: no proof
+    assurance: Literal["rigorous", "numerical"] = "rigorous"  # numerical: these are believed
+
+    @property
+    def believed(self) -> int:
+        """How many of those known are known from a solver alone."""
+        return self.numerical if self.assurance == "numerical" else 0
 
 
 @dataclass(frozen=True)

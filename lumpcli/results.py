@@ -137,7 +137,8 @@ class Result(_Document):
     steps: (
         int  # networks made one from another; every step rounds, and knows what the last one left
     )
-    promise: Literal["exact", "within rounding", "certified"]  # strict and exact: both "exact"
+    # strict and exact: both "exact"; "numerical": whatever the level, if the solver is right
+    promise: Literal["exact", "within rounding", "certified", "numerical"]
     rounding: tuple[RoundingBound, ...]  # of every graph output; at level rounding: none
     lower_bound: LowerBound | None  # None: no network of one hidden layer, or level rounding
     constant_outputs: tuple[ConstantOutput, ...]

@@ -3,13 +3,14 @@
 from lumpcli.api.boxed import Granted
 from lumpcli.api.slicing import slice_model
 from lumpcli.api.verbs import check_certificate, reduce, stats, verify
-from lumpcli.bounds import Semantics
+from lumpcli.bounds import Assurance, Semantics
 from lumpcli.exporter import Guard
 from lumpcli.judge import Settings, load_inputs
 from lumpcli.redundancy import Request
 from lumpcli.results import Level, Proof, Stats
 
 __all__ = [
+    "Assurance",
     "Granted",
     "Guard",
     "Level",

@@ -9,8 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from lumpcli.bounds import Phases, Semantics, bounded, input_shapes, ladder
+from lumpcli.bounds import (
+    MILP,
+    RUNGS,
+    Assurance,
+    Phases,
+    Semantics,
+    bounded,
+    input_shapes,
+    ladder,
+)
 from lumpcli.box import Box, read_box
+from lumpcli.errors import UsageError
 from lumpcli.exporter import Guard, export, write_model
 from lumpcli.ir import Net
 from lumpcli.loader import Host, load
@@ -27,6 +37,8 @@ class Granted:
     be certified. `guard`:
     what the reduced model does with inputs outside, "clip" or "output" (None: nothing).
     `redundancy`: ReLUs that may be replaced though that changes outputs, within certified bounds.
+    `milp`: a solver is asked about what bounds leave open, which is no proof: it only is believed
+    with `assurance` "numerical".
     """
 
     box: Box | Sequence[str]
@@ -35,6 +47,8 @@ class Granted:
     seed: int = 0
     guard: Guard | None = None
     redundancy: Request | None = None
+    milp: bool = False
+    assurance: Assurance = "rigorous"
 
     def on(self, host: Host) -> Box:
         """The box for a model; UsageError where it does not fit its inputs."""
@@ -45,17 +59,23 @@ class Granted:
 
 
 def bounds_on(host: Host, granted: Granted, jobs: int) -> tuple[Box, Phases]:
-    """The box, and what is known of what activations read there."""
+    """The box, and what is known of what activations read there.
+
+    With numerical assurance `phase` is what a solver says, too. UsageError for a request that makes
+    no sense.
+    """
+    _sensible(granted)
     box = granted.on(host)
     found = ladder(
         host,
         box,
+        rungs=(*RUNGS, MILP) if granted.milp else RUNGS,
         seed=granted.seed,
         budget=granted.budget,
         semantics=granted.semantics,
         jobs=jobs,
     )
-    return box, found
+    return box, found.accepting(granted.assurance)
 
 
 def renewing(
@@ -73,18 +93,33 @@ def renewing(
     return bounds
 
 
-def facts_in(box: Box, phases: Phases, guard: Guard | None) -> BoxFacts:
-    """What was found, for reports."""
+def _sensible(granted: Granted) -> None:
+    if granted.assurance not in ("rigorous", "numerical"):
+        raise UsageError(f"no assurance is called {granted.assurance!r}: rigorous, numerical")
+    if granted.assurance == "numerical" and not granted.milp:
+        raise UsageError("only a solver's verdicts are numerical: --assurance numerical --milp")
+    if granted.milp and granted.redundancy is not None:
+        raise UsageError("redundancy: what it certifies cannot rest on a solver: no --milp")
+
+
+def facts_in(
+    box: Box, phases: Phases, guard: Guard | None, assurance: Assurance = "rigorous"
+) -> BoxFacts:
+    """What was found, for reports; `phases` as `bounds_on` returns them with that assurance."""
     every = [b.phase.reshape(-1) for b in phases.tensors.values()]
     phase = np.concatenate(every) if every else np.zeros(0, np.int8)
     counts = {sign: int((phase == sign).sum()) for sign in (-1, 0, 1)}
+    solved = sum(int((b.numerical != 0).sum()) for b in phases.tensors.values())
+    believed = {MILP: solved} if assurance == "numerical" else {}
     return BoxFacts(
         inputs=box.size,
         inactive=counts[-1],
         active=counts[1],
         unknown=counts[0],
-        methods=phases.counts(),
+        methods={**phases.counts(), **believed},
         semantics=phases.semantics,
         unbounded=dict(phases.unbounded),
         guard=guard,
+        numerical=solved,
+        assurance=assurance,
     )

@@ -51,6 +51,8 @@ def require_provable(level: Level, granted: Granted) -> None:
     """UsageError for bounds that a checker could not compute again, or not rely on."""
     if granted.budget is not None:
         raise UsageError("bounds within a time budget cannot be certified: no --time-budget")
+    if granted.milp:
+        raise UsageError("what a solver says is no proof, and cannot be certified: no --milp")
     if granted.guard is not None:
         raise UsageError("a guard is no part of what a certificate proves: leave one of them out")
     if level == "rounding":

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from lumpcli.analysis import Grants
 from lumpcli.errors import InternalError, UsageError
@@ -99,6 +100,14 @@ def plan_export(
         net = _pinned(net, dict.fromkeys(free[0] or free[1], _GROWS))
 
 
+def _promise(
+    level: Level, on_box: BoxFacts | None
+) -> Literal["exact", "within rounding", "numerical"]:
+    if on_box is not None and on_box.believed:
+        return "numerical"
+    return "within rounding" if level == "rounding" else "exact"
+
+
 def report_of(
     label: str,
     level: Level,
@@ -129,7 +138,7 @@ def report_of(
         folded=done.total.folded,
         rounded=done.total.rounded,
         steps=sum(stage.steps for stage in done.stages),
-        promise="within rounding" if level == "rounding" else "exact",
+        promise=_promise(level, on_box),
         rounding=() if level == "rounding" else bounds,
         lower_bound=None if level == "rounding" or on_box else lower_bound(net, reduced),
         constant_outputs=constant_outputs(net, done.values),

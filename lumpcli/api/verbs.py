@@ -189,7 +189,7 @@ def reduce(
         box, phases = bounds_on(host, granted, workers)
         granted = replace(granted, box=box)
         net = bounded(host, net, box, phases)
-        on_box = facts_in(box, phases, granted.guard)
+        on_box = facts_in(box, phases, granted.guard, granted.assurance)
         if proof is None:  # a checker only bounds the original
             grants = Grants(level, renewing(host, granted, workers, freeze_initializers))
     proved = passes if passes is not None or certificate is None else (*PASSES, LINEAR)

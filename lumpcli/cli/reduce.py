@@ -21,7 +21,7 @@ from lumpcli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from lumpcli.api import Guard, Level, Semantics
+    from lumpcli.api import Assurance, Guard, Level, Semantics
 
 EXIT = {"equal": 0, "different": 1, "unverified": 4}
 
@@ -82,6 +82,19 @@ EXIT = {"equal": 0, "different": 1, "unverified": 4}
     help="End the search for bounds after that; the result then depends on the machine.",
 )
 @click.option(
+    "--milp",
+    is_flag=True,
+    help="Ask a solver about neurons that bounds leave open, 10 s each (extra milp). What it says "
+    "is no proof.",
+)
+@click.option(
+    "--assurance",
+    type=click.Choice(("rigorous", "numerical")),
+    default="rigorous",
+    show_default=True,
+    help="What cuts may rest on. numerical: also on what the solver of --milp says.",
+)
+@click.option(
     "--guard",
     type=click.Choice(("clip", "output")),
     help="What OUT does with inputs outside the box. clip: takes the nearest inside. output: says "
@@ -122,6 +135,8 @@ def reduce(
     box: tuple[str, ...],
     semantics: Semantics,
     time_budget: float | None,
+    milp: bool,
+    assurance: Assurance,
     guard: Guard | None,
     redundancy: str | None,
     eps: float | None,
@@ -140,8 +155,9 @@ def reduce(
     if output is None and not dry_run:
         raise click.UsageError("Missing argument 'OUT'; without it, only --dry-run is possible.")
     about_box = (time_budget, guard, redundancy)
-    if not box and (semantics != "real" or any(option is not None for option in about_box)):
-        told = "--semantics, --time-budget, --guard and --redundancy"
+    switched = semantics != "real" or assurance != "rigorous" or milp
+    if not box and (switched or any(option is not None for option in about_box)):
+        told = "--semantics, --time-budget, --milp, --assurance, --guard and --redundancy"
         raise click.UsageError(f"{told} are about a box: --box.")
     if redundancy is None and (eps is not None or layers_later is not None):
         raise click.UsageError("--eps and --layers-later are about --redundancy.")
@@ -157,7 +173,8 @@ def reduce(
             kinds: tuple[Any, ...] = tuple(kind.strip() for kind in redundancy.split(","))
             request = Request(kinds, eps or 0.0, layers_later)
         seed = verification["seed"] or 0
-        granted = Granted(box, semantics, time_budget, seed, guard, request)
+        about = (box, semantics, time_budget, seed, guard, request, milp, assurance)
+        granted = Granted(*about)
     with progress(console):
         result = api_reduce(
             source,

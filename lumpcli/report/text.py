@@ -180,10 +180,17 @@ def _sizes(result: Result, look: Look) -> list[str]:
 
 
 def _promise(result: Result) -> str:
-    folded = plural(result.folded, "folded weight")
     if result.redundancy is not None:
         return certified_text(result.redundancy)
-    if result.promise == "within rounding":
+    if result.promise == "numerical":
+        return f"if the solver is right, {_equality(result)}"
+    return _equality(result)
+
+
+def _equality(result: Result) -> str:
+    """In which sense the reduced model is the original."""
+    folded = plural(result.folded, "folded weight")
+    if result.level == "rounding":
         rounded = f"; {folded}, {result.rounded:,} rounded" if result.folded else ""
         return (
             "an exact reduction of a network whose weights lie within the stored precision of "

@@ -52,6 +52,13 @@ _OUTSIDE = {
 }
 
 
+def _by_solver(box: BoxFacts) -> str:
+    no_proof = "by a solver, within its tolerance, which is no proof"
+    if box.believed:
+        return f"{box.numerical:,} of them {no_proof}"
+    return f"{box.numerical:,} of those unknown are settled {no_proof}: they are not used"
+
+
 def box_text(box: BoxFacts | None, look: Look) -> list[str]:
     """What is known of the inputs that are granted."""
     if box is None:
@@ -64,6 +71,8 @@ def box_text(box: BoxFacts | None, look: Look) -> list[str]:
     lines = [first, _OUTSIDE[box.guard]]
     if box.semantics == "float32":
         lines.insert(1, "for any evaluation in float32")
+    if box.numerical:
+        lines.insert(1, _by_solver(box))
     lines += [
         f"no bounds for {printable(name)}: {printable(why)}"
         for name, why in list(box.unbounded.items())[: None if look.verbose else 3]

@@ -12,6 +12,9 @@ from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.exporter import domain_of
 from lumpcli.loader import load
+from lumpcli.redundancy import Request
+from tests.bounds.rational import dense_model
+from tests.bounds.solvable import pyramid
 from tests.models import build
 
 ROWS = np.array([[1, 2], [-1, -1], [1, -1], [2, 0]], "f4")
@@ -134,3 +137,42 @@ def test_bounds_are_those_of_the_numbers_that_were_rounded(tmp_path):
     assert [layer.features.after for layer in result.layers] == [1, 1, 1]
     assert result.verdict is not None
     assert result.verdict.status == "equal"
+
+
+def many_inputs(layers):
+    """The same of the first two of 17 inputs, for which boxes are not split, and a sum."""
+    (first, zeros), *rest = layers
+    wide = np.concatenate([first, np.zeros((15, first.shape[1]), "f4")])
+    total = (np.ones((rest[-1][0].shape[1], 1), "f4"), np.ones(1, "f4"))
+    return dense_model([(wide, zeros), *rest, total])
+
+
+def test_what_a_solver_says_is_used_only_with_numerical_assurance(tmp_path):
+    """Of z1 one is never above -1, the other never below 1; 4 ReLUs before stay unknown."""
+    source, target = files(tmp_path, many_inputs(pyramid(1.0)))
+    plain, unused, used = (
+        reduce(source, target, force=True, granted=Granted(("-1,1",), milp=milp, assurance=known))
+        for milp, known in ((False, "rigorous"), (True, "rigorous"), (True, "numerical"))
+    )
+    assert plain.features == unused.features
+    assert used.features.after < plain.features.after
+    assert [r.promise for r in (plain, unused, used)] == ["exact", "exact", "numerical"]
+    boxes = [result.box for result in (plain, unused, used)]
+    told = [(b.inactive, b.unknown, b.numerical, b.believed) for b in boxes]
+    assert told == [(0, 6, 0, 0), (0, 6, 2, 0), (1, 4, 2, 2)]
+    assert (unused.box.methods.get("milp"), used.box.methods["milp"]) == (None, 2)
+    assert used.verdict.status == verify(source, target).status == "equal"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"assurance": "numerical"}, "--milp"),
+        ({"assurance": "exact", "milp": True}, "no assurance is called 'exact'"),
+        ({"milp": True, "redundancy": Request(("phase",), 0.0)}, "cannot rest on a solver"),
+        ({"milp": True, "semantics": "float32"}, "not float32"),
+    ],
+)
+def test_where_no_solver_is_believed(model, options, reason):
+    with pytest.raises(UsageError, match=reason):
+        reduce(model, granted=Granted(("0,1",), **options))

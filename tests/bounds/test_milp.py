@@ -18,25 +18,15 @@ from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.loader import load
 from tests.bounds.rational import Layers, dense_model
+from tests.bounds.solvable import SUM_AND_DIFFERENCE, pyramid
 from tests.models import build, node
 
 QUICK = ("interval", "crown", "alpha")
 SQUARE = Box.everywhere(-1.0, 1.0, {"x": (1, 2)})
-SUM_AND_DIFFERENCE = np.array([[1, 1], [1, -1]], "f4")
 
 
 def asked(model: ModelProto, name: str = "z1", **options: Any) -> Bounds:
     return ladder(load(model), SQUARE, rungs=(*QUICK, MILP), **options).tensors[name]
-
-
-def pyramid(gap: float) -> Layers:
-    """z1 = 2 max(|x0|, |x1|) - 2 - gap, and its negative: on the square at most -gap.
-
-    It is |x0 + x1| + |x0 - x1| - 2 - gap, where lines bound each modulus by 2.
-    """
-    first = np.concatenate([SUM_AND_DIFFERENCE, -SUM_AND_DIFFERENCE], axis=1)
-    second = np.array([[1, -1]] * 4, "f4")
-    return [(first, np.zeros(4, "f4")), (second, np.array([-2 - gap, 2 + gap], "f4"))]
 
 
 def vertices(first: tuple[Any, Any]) -> Iterator[tuple[Fraction, Fraction]]:
@@ -67,7 +57,7 @@ def values_at(layers: Layers, point: tuple[Fraction, Fraction]) -> list[Fraction
     return values
 
 
-@pytest.mark.parametrize("seed", (0, 1, 4, 6, 7, 9))
+@pytest.mark.parametrize("seed", [0, 1, 4, 6, 7, 9])
 def test_all_is_settled_that_is_so_and_nothing_else(seed: int) -> None:
     rng = np.random.default_rng(seed)
     shapes = ((2, 8), (8, 64))

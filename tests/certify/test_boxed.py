@@ -79,6 +79,8 @@ def test_what_cannot_be_certified(files):
     a, b, c = files
     with pytest.raises(UsageError, match="no --time-budget"):
         reduce(a, b, certificate=c, granted=Granted(("0,1",), budget=9.0))
+    with pytest.raises(UsageError, match="no --milp"):
+        reduce(a, b, certificate=c, granted=Granted(("0,1",), milp=True))
     with pytest.raises(UsageError, match="level rounding"):
         reduce(a, b, certificate=c, level="rounding", granted=Granted(("0,1",)))
     assert not b.exists()

@@ -46,6 +46,8 @@ class FakeGranted:
     seed: int = 0
     guard: str | None = None
     redundancy: Any = None
+    milp: bool = False
+    assurance: str = "rigorous"
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,23 @@ def test_redundancy(lump, api):
     assert "--redundancy" in ran.err
 
 
+def test_a_solver(lump, api):
+    boxed = ("reduce", "a.onnx", "b.onnx", "--box", "0,1", "--milp")
+    for options, assurance in (((), "rigorous"), (("--assurance", "numerical"), "numerical")):
+        assert lump(*boxed, *options).code == 0
+        told = api.Granted(("0,1",), milp=True, assurance=assurance)
+        assert api.calls[-1][2]["granted"] == told
+
+
 @pytest.mark.parametrize(
-    "option", [("--semantics", "float32"), ("--time-budget", "3"), ("--guard", "clip")]
+    "option",
+    [
+        ("--semantics", "float32"),
+        ("--time-budget", "3"),
+        ("--guard", "clip"),
+        ("--milp",),
+        ("--assurance", "numerical"),
+    ],
 )
 def test_what_is_about_a_box_needs_one(lump, api, option):
     ran = lump("reduce", "a.onnx", "b.onnx", *option)

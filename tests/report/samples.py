@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lumpcli.promises import RoundingBound
+from lumpcli.promises import BoxFacts, RoundingBound
 from lumpcli.results import (
     Change,
     ConstantOutput,
@@ -201,3 +201,5 @@ REFUSED = Proof(
     *("refused", "row 3 is no multiple of row 2", "relu1", "fc1.weight", None),
     *(False, 0, 0, 0, 0, 0, 0),
 )
+
+IN_BOX = BoxFacts(784, 3, 2, 9, {"crown": 3, "milp": 2}, "real", {}, None, 2, "numerical")

@@ -35,6 +35,7 @@ NAN, INF = float("nan"), float("inf")
         replace(samples.REDUCED, output=None, verdict=samples.UNVERIFIED),
         replace(samples.REDUCED, verdict=samples.INSIDE),
         replace(samples.REDUCED, promise="within rounding", level="rounding", verdict=None),
+        replace(samples.REDUCED, promise="numerical", box=samples.IN_BOX),
         replace(samples.REDUCED, constant_outputs=(samples.CONSTANT,), model=object()),
     ],
 )

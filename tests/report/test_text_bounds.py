@@ -43,3 +43,19 @@ def test_the_lower_bound():
         found = text(replace(answer, lower_bound=replace(least, reached=5)))
         assert line(found, "lower bound") == told + "no more, so it is minimal"
         assert "lower bound" not in text(answer)
+
+
+def test_what_a_solver_says_is_told_apart():
+    told = "by a solver, within its tolerance, which is no proof"
+    used = replace(samples.REDUCED, promise="numerical", box=samples.IN_BOX)
+    text = reduce_text(used)
+    assert f"  2 of them {told}\n" in text
+    assert line(text, "numerical").startswith("if the solver is right, equal as real functions in")
+    loose = reduce_text(replace(used, level="rounding"))
+    assert line(loose, "numerical").startswith("if the solver is right, an exact reduction of a")
+    unused = replace(samples.REDUCED, box=replace(samples.IN_BOX, assurance="rigorous"))
+    assert f"  2 of those unknown are settled {told}: they are not used\n" in reduce_text(unused)
+    without = replace(
+        samples.REDUCED, box=replace(samples.IN_BOX, numerical=0, assurance="rigorous")
+    )
+    assert "solver" not in reduce_text(without)
