@@ -33,7 +33,7 @@ _OFF = (
     "misc/allowstrongdualreds",  # all points are of interest, not only the best
     "misc/allowweakdualreds",
 )
-MOST_TERMS = 2**24  # coefficients of one tensor: a second to write down
+MOST_TERMS = 2**23  # coefficients of one tensor: some seconds to write down
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def settle(
     for number in sorted(hopes):
         wanted = hopes[number]
         found[number] = np.zeros_like(wanted)
-        query = _query(program, ranges, number, limits) if wanted.any() else None
+        query = _query(program, ranges, number, limits) if wanted.any() and limits.left else None
         margins = MARGIN * np.maximum(1.0, ranges[number].magnitude[0])
         for element in np.flatnonzero(wanted):
             asked = int(element), int(wanted[element]), float(margins[element])
@@ -109,7 +109,10 @@ def _query(program: Program, ranges: Sequence[Range], number: int, limits: Limit
     terms: dict[int, Array] = {}
     for step in _before(program, number):
         operation, sources = program.steps[step].operation, program.steps[step].sources
-        own = [terms[s] for s in sources]
+        own, size = [terms[s] for s in sources], program.steps[step].size
+        fresh = 0 if isinstance(operation, Affine) else size
+        if (1 + len(encoding.variables) + fresh) * size > MOST_TERMS:
+            return None
         if operation is None:
             made = encoding.variables_in(ranges[step])
         elif isinstance(operation, Affine):
@@ -118,7 +121,7 @@ def _query(program: Program, ranges: Sequence[Range], number: int, limits: Limit
             made = encoding.relu(own[0], ranges[sources[0]])
         else:
             return None
-        if made is None or made.size > MOST_TERMS:
+        if made is None:
             return None
         terms[step] = made
     query = _Query(encoding, terms[number], limits)

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from onnx import ModelProto
 
-from lumpcli.bounds import MILP, RUNGS, Bounds, bounded, ladder
+from lumpcli.bounds import MILP, RUNGS, Bounds, Range, bounded, ladder, lower
+from lumpcli.bounds.milp import Limits, settle
 from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.loader import load
+from lumpcli.progress import Meter, Stage
 from tests.bounds.rational import Layers, dense_model
 from tests.bounds.solvable import SUM_AND_DIFFERENCE, pyramid
 from tests.models import build, node
@@ -124,6 +126,28 @@ def test_what_is_settled_is_taken_for_granted_later() -> None:
     more = (np.array([[4], [0]], "f4"), np.array([-1], "f4"))
     found = asked(dense_model([*pyramid(1.0), more]), "z2")
     assert (found.phase.tolist(), found.numerical.tolist()) == ([[0]], [[-1]])
+
+
+def test_large_tensors_stay_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lumpcli.bounds.milp.MOST_TERMS", 40)  # of 4 elements, and 2 + 4 variables
+    assert asked(dense_model(pyramid(1.0))).numerical.any()
+    monkeypatch.setattr("lumpcli.bounds.milp.MOST_TERMS", 27)
+    assert not asked(dense_model(pyramid(1.0))).numerical.any()
+
+
+def test_bounds_that_contradict_each_other_settle_nothing() -> None:
+    """No point has x0 = x1 = 1 and a sum of at most 1/2: whatever is asked would be so."""
+    program = lower(load(dense_model(pyramid(1.0))))
+    x, z0, z1 = (program.inputs["x"].step, *program.target_steps)
+    ranges = [Range(-np.ones((1, s.size)), np.ones((1, s.size))) for s in program.steps]
+    for one, hope in ((1.0, 0), (0.25, -1)):
+        ranges[x] = Range(np.full((1, 2), one), np.full((1, 2), one))
+        ranges[z0] = Range(np.full((1, 4), -0.5), np.full((1, 4), 0.5))
+        ranges[z1] = Range(np.full((1, 2), -9.0), np.full((1, 2), 9.0))
+        asked_of = {z1: np.array([-1, 0], np.int8)}
+        stage = Stage(Meter(), "", 1, "neurons")
+        found = settle(program, ranges, asked_of, Limits(10.0, None, 0), stage)
+        assert found[z1].tolist() == [hope, 0]
 
 
 def test_time_ends_the_questions() -> None:
