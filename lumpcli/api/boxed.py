@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,14 +81,18 @@ def bounds_on(host: Host, granted: Granted, jobs: int) -> tuple[Box, Phases]:
 def renewing(
     host: Host, granted: Granted, jobs: int, freeze_initializers: bool
 ) -> Callable[[Net], Net]:
-    """What bounds a net made of the host's anew, for the numbers that it would be stored with."""
+    """What bounds a net made of the host's anew, for the numbers that it would be stored with.
+
+    Always rigorously: no solver is asked again, whose verdicts the report would not count.
+    """
+    proving = replace(granted, milp=False, assurance="rigorous")
 
     def bounds(net: Net) -> Net:
         with tempfile.TemporaryDirectory(prefix="lumpcli-") as name:
             folder = Path(name)
             write_model(host, export(host, net), folder / "model.onnx", folder)
             stored = load(folder / "model.onnx", freeze_initializers=freeze_initializers)
-            return bounded(stored, net, *bounds_on(stored, granted, jobs))
+            return bounded(stored, net, *bounds_on(stored, proving, jobs))
 
     return bounds
 
