@@ -72,7 +72,8 @@ def candidates(program: Program, ranges: Sequence[Range], seen: Seen) -> dict[in
         if not any(program.steps[reader].operation is RELU for reader in program.readers[number]):
             continue
         above, below = seen.above[number], seen.below[number]
-        asked = open_elements(program, number, ranges[number]) & ~(above & below)
+        asked = open_elements(program, number, ranges[number]) & ranges[number].finite[0]
+        asked &= ~(above & below)
         found[number] = np.where(asked, np.where(above, 1, -1), 0).astype(np.int8)
     return found
 
