@@ -192,8 +192,9 @@ class Proof(_Document):
     """Answer of `verify --certificate`: what the certificate proves of the two models, if it does.
 
     strict and exact: the models are equal as real functions, up to one rounding of each of the
-    `rounded` weights. rounding: the second one is the reduction of a network whose weights lie
-    within the stored precision of the first one's, which is not equality.
+    `rounded` weights; with several `steps`, each network and the one made of it, as it is rounded.
+    rounding: the second one is the reduction of a network whose weights lie within the stored
+    precision of the first one's, which is not equality.
     """
 
     status: Literal["proved", "refused"]
@@ -209,6 +210,7 @@ class Proof(_Document):
     rounded: int  # of those, how many were not representable and were rounded once
     irrational: int  # irrational constants that were taken to float64
     box: bool = False  # whether only for the inputs of a box, which the certificate has
+    steps: int = 1  # networks made one from another
     verdict: Verdict | None = None  # None: samples were not asked for
 
 

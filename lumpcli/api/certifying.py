@@ -47,7 +47,7 @@ def proof_target(
     return path
 
 
-def require_provable(level: Level, granted: Granted) -> None:
+def require_provable(granted: Granted) -> None:
     """UsageError for bounds that a checker could not compute again, or not rely on."""
     if granted.budget is not None:
         raise UsageError("bounds within a time budget cannot be certified: no --time-budget")
@@ -55,8 +55,6 @@ def require_provable(level: Level, granted: Granted) -> None:
         raise UsageError("what a solver says is no proof, and cannot be certified: no --milp")
     if granted.guard is not None:
         raise UsageError("a guard is no part of what a certificate proves: leave one of them out")
-    if level == "rounding":
-        raise UsageError("in a box no certificate allows level rounding: weights are as stored")
 
 
 def certificate(

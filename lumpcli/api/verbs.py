@@ -152,10 +152,12 @@ def reduce(
     """
     if level not in _LEVELS:
         raise UsageError(f"no level is called {level!r}; there are {', '.join(_LEVELS)}")
+    if level == "rounding" and granted is not None:
+        raise UsageError("level rounding: bounds on a box are those of the stored weights")
     workers = threads(jobs)
     if granted is not None and granted.redundancy is not None:
-        if certificate is not None or level == "rounding":
-            raise UsageError("redundancy: a certificate, or level rounding, promise something else")
+        if certificate is not None:
+            raise UsageError("redundancy: a certificate promises something else")
         if output is not None:
             check_target(output, force)
         host = load(source, freeze_initializers=freeze_initializers)
@@ -180,7 +182,7 @@ def reduce(
     target = None if output is None or dry_run else check_target(output, force)
     proof = proof_target(source, output, certificate, force)
     if proof is not None and granted is not None:
-        require_provable(level, granted)
+        require_provable(granted)
     host = load(source, freeze_initializers=freeze_initializers)
     if target is not None and output is not None:
         check_data_place(host, output, target)
@@ -196,7 +198,8 @@ def reduce(
     whole = not (only or exclude)
     done, exported = plan_export(host, net, grants, proved, jobs=workers, whole=whole)
     loose = None
-    if level == "exact" and passes is None and done.values.would_change(loosen, workers):
+    hints = level == "exact" and passes is None and granted is None
+    if hints and done.values.would_change(loosen, workers):
         loose, _ = plan_export(host, net, Grants("rounding"), jobs=workers, whole=whole)
     guarded = None
     if granted is not None:

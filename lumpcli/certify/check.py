@@ -66,6 +66,7 @@ class Proved:
     rounded: int
     irrational: int  # features whose irrational offset is taken to float64
     box: bool  # only for the inputs of a box
+    steps: int  # networks made one from another
 
 
 def check(a: Pathlike, b: Pathlike, certificate: Pathlike) -> Proved:
@@ -140,6 +141,7 @@ def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
         made.rounded,
         len(tally.near),
         box is not None,
+        1 + sum(1 + len(stage["steps"]) for stage in said["before"]),
     )
 
 

@@ -161,8 +161,6 @@ def reduce(
         raise click.UsageError(f"{told} are about a box: --box.")
     if redundancy is None and (eps is not None or layers_later is not None):
         raise click.UsageError("--eps and --layers-later are about --redundancy.")
-    if guard is not None and certificate is not None:
-        raise click.UsageError("--guard adds to the model what no certificate proves.")
     from lumpcli.api import Granted, Request
     from lumpcli.api import reduce as api_reduce
 

@@ -47,7 +47,8 @@ def reduce_text(result: Result, look: Look = PLAIN) -> str:
         lines += rounding_text(result, look)
     lines += least_text(result.lower_bound, look)
     lines += box_text(result.box, look)
-    lines += constants_text(result.constant_outputs, look)
+    inputs = "every input" if result.box is None else "every input in the box"
+    lines += constants_text(result.constant_outputs, look, inputs)
     told = result.why_unchanged or ""
     lines += notes_text([note for note in result.notes if note not in told], look)
     lines += _verified(result, look)
@@ -82,11 +83,13 @@ def verify_text(verdict: Verdict, look: Look = PLAIN) -> str:
     return "\n".join(lines)
 
 
-def constants_text(outputs: Sequence[ConstantOutput], look: Look) -> list[str]:
-    """A sentence per output that has the same value for every input."""
+def constants_text(
+    outputs: Sequence[ConstantOutput], look: Look, inputs: str = "every input"
+) -> list[str]:
+    """A sentence per output that has the same value for the inputs named."""
     shown = outputs if look.verbose or len(outputs) <= CONSTANTS + 1 else outputs[:CONSTANTS]
     lines = [
-        f"output {printable(c.output)}[{c.feature}] is {exactly(c.value)} for every input"
+        f"output {printable(c.output)}[{c.feature}] is {exactly(c.value)} for {inputs}"
         for c in shown
     ]
     if len(shown) < len(outputs):
@@ -218,7 +221,9 @@ def _verified(result: Result, look: Look) -> list[str]:
     ran = [printable(runtime)] if runtime else []
     inside = "" if verdict.domain is None else " inside the box"
     ran += [plural(verdict.samples, "sample") + inside, f"seed {verdict.seed}"]
-    text = f"{', '.join(ran)}: {_largest(verdict)}"
+    # what was replaced on purpose is no difference that could be looked for
+    of = "" if result.redundancy is None else "the network with ReLUs replaced; "
+    text = f"{of}{', '.join(ran)}: {_largest(verdict)}"
     if verdict.status != "equal":
         text = printable(verdict.reason)
     lines = [labelled(look, label, text, style)]

@@ -42,7 +42,9 @@ def certified_text(found: Redundancy) -> str:
     worst = above(max((bound.absolute for bound in found.bounds), default=0.0))
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.items() if count)
     kept = "" if found.preserved is None else f"; the {found.preserved} stays the same"
-    return f"in the box outputs change by at most {worst}{kept}; ReLUs replaced: {kinds or 'none'}"
+    but = "beyond the rounding of numbers that change"
+    replaced = f"ReLUs replaced: {kinds or 'none'}"
+    return f"in the box outputs change by at most {worst} {but}{kept}; {replaced}"
 
 
 _OUTSIDE = {

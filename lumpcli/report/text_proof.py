@@ -48,9 +48,11 @@ def _promise(proof: Proof) -> str:
         )
     if proof.level == "strict":
         return f"equal as real functions; {folded}, none rounded"
-    rounded = f"{proof.rounded:,} of {folded} rounded, once each"
+    once = "once each" if proof.steps == 1 else f"once in each of {proof.steps} steps"
+    rounded = f"{proof.rounded:,} of {folded} rounded, {once}"
+    step = "" if proof.steps == 1 else ", each step to the one before"
     return (
-        f"equal as real functions up to that rounding: {rounded}"
+        f"equal as real functions{step} up to that rounding: {rounded}"
         if proof.rounded or proof.irrational
         else (f"equal as real functions; {folded}, none needed rounding")
     )

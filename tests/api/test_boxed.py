@@ -176,3 +176,8 @@ def test_what_a_solver_says_is_used_only_with_numerical_assurance(tmp_path):
 def test_where_no_solver_is_believed(model, options, reason):
     with pytest.raises(UsageError, match=reason):
         reduce(model, granted=Granted(("0,1",), **options))
+
+
+def test_bounds_are_of_stored_weights_so_not_of_those_within_rounding(model):
+    with pytest.raises(UsageError, match="level rounding"):
+        reduce(model, level="rounding", granted=Granted(("0,1",)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lumpcli.promises import LowerBound, RoundingBound
+from lumpcli.promises import CertifiedBound, LowerBound, Redundancy, RoundingBound
 from lumpcli.report import reduce_text, stats_text
 from lumpcli.report.layout import above
+from lumpcli.results import ConstantOutput
 from tests.report import samples
 from tests.report.test_text import line
 
@@ -59,3 +60,19 @@ def test_what_a_solver_says_is_told_apart():
         samples.REDUCED, box=replace(samples.IN_BOX, numerical=0, assurance="rigorous")
     )
     assert "solver" not in reduce_text(without)
+
+
+def test_constants_in_a_box_are_constants_there():
+    found = replace(samples.REDUCED, constant_outputs=(ConstantOutput("y", 0, 3.0),))
+    assert line(reduce_text(found), "constant") == "output y[0] is 3 for every input"
+    boxed = replace(found, box=samples.IN_BOX)
+    assert line(reduce_text(boxed), "constant") == "output y[0] is 3 for every input in the box"
+
+
+def test_what_is_certified_is_no_more_than_was_shown():
+    """The bound leaves rounding out, and what was run is not the original."""
+    bounds = (CertifiedBound("y", 0.5),)
+    told = Redundancy({"forward": 2, "result": 0}, 0.1, None, bounds, None, 3, 1)
+    text = reduce_text(replace(samples.REDUCED, promise="certified", redundancy=told))
+    assert "at most 0.5 beyond the rounding of numbers that change" in line(text, "certified")
+    assert line(text, "verified").startswith("the network with ReLUs replaced; ")

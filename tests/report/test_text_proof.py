@@ -58,3 +58,10 @@ def test_json_follows_its_schema(proof):
     document = load(proof_json(proof))
     validate(document)
     assert document["kind"] == "proof"
+
+
+def test_a_proof_of_several_steps_says_so():
+    text = proof_text(replace(samples.PROVED, steps=3, rounded=5))
+    assert "each step to the one before up to that rounding" in text
+    assert "rounded, once in each of 3 steps" in text
+    assert "steps" not in proof_text(replace(samples.PROVED, rounded=5))
