@@ -83,6 +83,27 @@ def jobs_option(command: F) -> F:
     )(command)
 
 
+def bounds_options(command: F) -> F:
+    """How bounds on a box are searched for: `semantics`, `time_budget`."""
+    return _stack(
+        command,
+        click.option(
+            "--semantics",
+            type=click.Choice(("real", "float32")),
+            default="real",
+            show_default=True,
+            help="What bounds on a box hold for: real arithmetic, or float32 with sums in any "
+            "order.",
+        ),
+        click.option(
+            "--time-budget",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="SECONDS",
+            help="End each search for bounds after that; the result then depends on the machine.",
+        ),
+    )
+
+
 def verification_options(command: F) -> F:
     """How models are compared; the values arrive as one keyword argument per option."""
     opt = click.option

@@ -12,6 +12,7 @@ from lumpcli.cli.options import (
     LEVELS,
     PASSES,
     Command,
+    bounds_options,
     freeze_option,
     jobs_option,
     output_options,
@@ -68,19 +69,7 @@ EXIT = {"equal": 0, "different": 1, "unverified": 4}
     help="Inputs lie in a box: LO,HI for all, NAME=LO,HI, an .npz of bounds or a .vnnlib file "
     "(repeatable). OUT is the same function there; outside it may be another.",
 )
-@click.option(
-    "--semantics",
-    type=click.Choice(("real", "float32")),
-    default="real",
-    show_default=True,
-    help="What bounds on a box hold for: real arithmetic, or float32 with sums in any order.",
-)
-@click.option(
-    "--time-budget",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="End the search for bounds after that; the result then depends on the machine.",
-)
+@bounds_options
 @click.option(
     "--milp",
     is_flag=True,

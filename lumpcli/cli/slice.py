@@ -8,7 +8,7 @@ import click
 
 from lumpcli.cli.bar import progress
 from lumpcli.cli.console import Console
-from lumpcli.cli.options import Command, output_options
+from lumpcli.cli.options import Command, bounds_options, output_options
 
 if TYPE_CHECKING:
     from lumpcli.api import Semantics
@@ -39,21 +39,7 @@ EXIT = {"equal": 0, "different": 1, "unverified": 4}
     is_flag=True,
     help="Also write single.onnx, which selects its slice itself, for one sample at a time.",
 )
-@click.option(
-    "--semantics",
-    type=click.Choice(("real", "float32")),
-    default="real",
-    show_default=True,
-    help="What bounds hold for: real arithmetic, or float32 with sums in any order.",
-)
-@click.option(
-    "--time-budget",
-    "budget",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="End the search for bounds of each slice after that; the result then depends on the "
-    "machine.",
-)
+@bounds_options
 @click.option(
     "--samples",
     type=click.IntRange(min=1),
@@ -95,7 +81,7 @@ def slice_(
     slices: int,
     single_file: bool,
     semantics: Semantics,
-    budget: float | None,
+    time_budget: float | None,
     samples: int,
     seed: int,
     force: bool,
@@ -121,7 +107,7 @@ def slice_(
             slices=slices,
             single_file=single_file,
             semantics=semantics,
-            budget=budget,
+            budget=time_budget,
             samples=samples,
             seed=seed,
             force=force,

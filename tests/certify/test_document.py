@@ -27,7 +27,7 @@ def refused(path, content, match):
     start = time.perf_counter()
     with pytest.raises(InputError, match=match):
         read(path)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30
 
 
 def test_what_reduce_writes_is_read(text, tmp_path):

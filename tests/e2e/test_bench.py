@@ -69,7 +69,7 @@ def test_the_watch(tmp_path):
     code = "import time; x = bytearray(60_000_000); time.sleep(0.3); print(7)"
     run = measure(python(code), 60, tmp_path)
     assert (run.out, run.failure) == ("7\n", None)
-    assert 0.3 < run.seconds < 10
+    assert 0.3 < run.seconds < 30
     if MEMORY_KNOWN:
         assert 60e6 < run.anon < 90e6
         assert 60e6 < run.rss < 120e6
@@ -106,7 +106,7 @@ def test_failures_in_a_word(tmp_path, code, word):
 def test_time_is_limited(tmp_path):
     started = time.monotonic()
     assert measure(python("import time; time.sleep(60)"), 1, tmp_path).failure == "> 1 s"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_turns(tmp_path):

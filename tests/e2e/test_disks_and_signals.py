@@ -173,7 +173,7 @@ def test_interrupted(here, number, kind):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([*command, *options, "--timeout", "60"], env=env, **pipes)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not list(here.glob(".lumpcli-*/out.onnx")) and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -182,7 +182,7 @@ def test_interrupted(here, number, kind):
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "")
-    assert time.monotonic() - sent < 10
+    assert time.monotonic() - sent < 30
     assert snapshot(here) == before
     assert leftovers(here) == []
 

@@ -14,7 +14,7 @@ import pytest
 from lumpcli.family import TABLE, read_table
 from tests.slicing.models import bends
 
-SLICES = 40
+SLICES = 80
 ARGS = ("slice", "net.onnx", "out", "--box", "-4,4", "--slices", str(SLICES), "--samples", "2")
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import connection
 
 import pytest
 
@@ -91,19 +92,21 @@ def test_a_lost_process_is_an_error():
         list(p.run(lost, range(3)))
 
 
-def interrupted() -> None:
-    with pool(2, None) as workers:
-        workers.executor.submit(slow, [1])
-        time.sleep(0.5)
-        raise KeyboardInterrupt
-
-
 def test_processes_end_at_once_when_the_block_fails():
-    started = time.monotonic()
+    children = []
+
+    def interrupted():
+        with pool(2, None) as workers:
+            workers.executor.submit(slow, [1])
+            time.sleep(0.5)
+            children.extend(multiprocessing.active_children())
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert multiprocessing.active_children() == []
-    assert time.monotonic() - started < 30
+    assert children
+    # asked of the system: the executor's thread may still be noting down what it knows of them
+    assert len(connection.wait([child.sentinel for child in children], 0)) == len(children)
 
 
 def test_a_cluster_needs_its_package(monkeypatch):
