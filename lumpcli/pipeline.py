@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 from lumpcli.analysis import (
     Grants,
     Liveness,
+    Stored,
     Sweep,
     liveness_of,
     loosen,
@@ -27,6 +29,7 @@ from lumpcli.passes import (
     PASSES,
     Rewriting,
     Round,
+    Steps,
     fold_steps,
     linear_steps,
     merge_factors,
@@ -42,7 +45,8 @@ class Plan:
 
     `known` are the facts the cut rests on, those of the net after `rounds` of rows taking over
     others; `fixed` are the layers whose biases turned out to be unable to take more. `folds`, then
-    `linear` are the steps taken on `reduced`, and `after` is the plan of what they left.
+    `linear` are the steps taken on `reduced`, and `after` is the plan of what they left. `trail`
+    are the nets of this stage, one after another, in which numbers were rounded.
     """
 
     net: Net
@@ -57,6 +61,7 @@ class Plan:
     folds: tuple[Fold, ...] = ()
     linear: tuple[Linear, ...] = ()
     after: Plan | None = None
+    trail: tuple[Stored, ...] = ()
 
     @property
     def stages(self) -> tuple[Plan, ...]:
@@ -109,26 +114,35 @@ def _in_stages(
 ) -> Plan:
     """A cut, steps on what it leaves, and all of it once more until there are no steps."""
     done = _cut(net, grants, chosen, jobs)
-    folding, rounding = FOLD in chosen and stays is not None, done.rounding
-    left = grants.renewed(done.reduced, rounding) if folding or LINEAR in chosen else done.reduced
+    folding = FOLD in chosen and stays is not None
+    left = grants.renewed(done.reduced, done.rounding)
+    if done.rounding.rounded:
+        errors = done.rounding.inexact
+        if done.quotient.merges:  # what was compared were rows that had been rounded already
+            errors = dict.fromkeys(errors, inf)
+        done = replace(done, trail=(Stored(left, errors),))
     values = _values_for_steps(left) if folding or LINEAR in chosen else None
     if values is None:
         return done
-    folds: tuple[Fold, ...] = ()
-    linear: tuple[Linear, ...] = ()
+    folds = Steps[Fold](left, grants)
     if folding:
         rival = propose if LINEAR in chosen else None
-        folds, left, more = fold_steps(left, grants, stays or {}, values, rival)
-        rounding = rounding + more
+        folds = fold_steps(left, grants, stays or {}, values, rival)
+    linear = Steps[Linear](folds.net, grants)
     if LINEAR in chosen:
-        linear, left, more = linear_steps(left, grants, None if folds else values, original)
-        rounding = rounding + more
-    if not folds and not linear:
+        linear = linear_steps(folds.net, grants, None if folds.taken else values, original)
+    if not folds.taken and not linear.taken:
         return done
     # what lies within stored precision of rounded weights need not do so of the original ones
     exact = replace(grants, level="exact") if grants.level == "rounding" else grants
-    after = _in_stages(left, exact, chosen, jobs, stays, original)
-    return replace(done, folds=folds, linear=linear, after=after, rounding=rounding)
+    return replace(
+        done,
+        folds=folds.taken,
+        linear=linear.taken,
+        after=_in_stages(linear.net, exact, chosen, jobs, stays, original),
+        rounding=done.rounding + folds.rounding + linear.rounding,
+        trail=done.trail + folds.trail + linear.trail,
+    )
 
 
 def _values_for_steps(net: Net) -> Sweep | None:

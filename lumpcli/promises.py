@@ -44,8 +44,9 @@ class RoundingBound(Record):
 
     tensor: str
     relative: float | None  # of the tensor's scale: what it would be if nothing cancelled
-    roundings: int  # on the longest path to it; 0 where there is no bound
-    reason: str | None  # why there is no bound; None when there is
+    roundings: int  # on the longest path to it; 0 where there is no such bound
+    reason: str | None  # why there is no such bound; None when there is
+    absolute: float | None = None  # element by element, for inputs in the box; None: not known
 
 
 @dataclass(frozen=True)

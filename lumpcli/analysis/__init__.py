@@ -2,6 +2,7 @@
 
 from lumpcli.analysis.columns import Columns, columns_of
 from lumpcli.analysis.deviation import EXACT, Deviation, deviations
+from lumpcli.analysis.drift import Stored, drift, drifts
 from lumpcli.analysis.facts import CONSTANT, LayerValues, Values
 from lumpcli.analysis.fewest import Fewest, fewest
 from lumpcli.analysis.grants import Grants
@@ -31,6 +32,7 @@ __all__ = [
     "LayerValues",
     "Liveness",
     "Rows",
+    "Stored",
     "SumOfProducts",
     "Sweep",
     "Values",
@@ -39,6 +41,8 @@ __all__ = [
     "columns_of",
     "combination",
     "deviations",
+    "drift",
+    "drifts",
     "factor_of",
     "fewest",
     "independent",

@@ -13,7 +13,7 @@ from lumpcli.analysis.facts import CONSTANT, ONE, LayerValues
 from lumpcli.analysis.numbering import Fact, Numbering
 from lumpcli.analysis.rows import Leads, Rows, refine
 from lumpcli.analysis.siblings import Earlier, Part, Siblings, parts_of, slopes
-from lumpcli.analysis.signs import granted, phases, row_ranges, tell_values
+from lumpcli.analysis.signs import granted, phases, row_ranges, values_between
 from lumpcli.analysis.stack import Stack
 from lumpcli.ir import ZERO, Array, Layer, Shift, Symmetry
 
@@ -96,7 +96,8 @@ class Dense:
             own = rows if len(part.rows) == layer.width else rows.chosen(part.rows)
             values, first, numbers = self._assign(part, own, anchors)
             new = part.rows[first]
-            tell_values(self.numbering.ranges, part.layer, numbers, new, *(e[new] for e in ends))
+            within = values_between(part.layer, new, *(e[new] for e in ends))
+            self.numbering.ranges.tell(numbers, *within)
             # the weights of a class that was loosened are no longer those of its first row
             loosened = own.label[own.label != exact[part.rows]]
             first = first[~np.isin(own.label[first], loosened)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from lumpcli.ir import Join, Layer, Net, Symmetry, Term, lipschitz
 
+CHOOSING = ("Max", "Min", "Concat")  # joins whose values are values of an operand
 _FREE = ("graph input", "a constant")  # sources that depend on nothing
 _UP = 1 + 2.0**-50  # more than float64 loses in the few operations of one step
 
@@ -56,7 +57,7 @@ def _of(layer: Layer, found: Mapping[str, Deviation], error: float, exact: bool)
     unseen = None if exact else _unseen(layer, terms)
     if unseen or jumps:
         return Deviation(math.inf, 0, unseen or jumps)
-    if _function(layer) == "Mul":
+    if function_of(layer) == "Mul":
         relative, roundings = 0.0, sum(r.roundings for r in reads)
         for read in reads:
             relative = _compound(relative, read.relative)
@@ -78,14 +79,14 @@ def _jumps(layer: Layer, terms: list[Term]) -> str | None:
     """Why a small change of what a layer reads need not make a small one."""
     if lipschitz(layer.activation) is None:
         return f"{layer.activation.name} of {layer.name} may turn a small change into a large one"
-    if _function(layer) not in ("", "Mul", "Max", "Min", "Concat"):
-        return f"{_function(layer)} {layer.name} is no product, maximum or minimum"
+    if function_of(layer) not in ("", "Mul", *CHOOSING):
+        return f"{function_of(layer)} {layer.name} is no product, maximum or minimum"
     if any(t.symmetry is Symmetry.NONE for t in terms):
         return f"{layer.name} mixes positions in a way that is not bounded"
     return None
 
 
-def _function(layer: Layer) -> str:
+def function_of(layer: Layer) -> str:
     """The operator of a join; "" of other layers."""
     return layer.function.split()[0] if isinstance(layer, Join) else ""
 

@@ -24,7 +24,7 @@ def _scale(layer: Layer, known: dict[str, Array]) -> Array:
     """The scales of a layer's features (n,)."""
     if not layer.terms:
         return np.ones(layer.width)
-    read = [_read(term, known[term.source], layer.width) for term in layer.terms]
+    read = [magnified(term, known[term.source], layer.width) for term in layer.terms]
     if isinstance(layer, Join):
         product = layer.function == "Mul"
         joined: Array = np.multiply.reduce(read) if product else np.maximum.reduce(read)
@@ -33,15 +33,18 @@ def _scale(layer: Layer, known: dict[str, Array]) -> Array:
     return total + np.abs(layer.biases(np.arange(layer.width)) * float(layer.bias_scale))
 
 
-def _read(term: Term, scale: Array, width: int) -> Array:
-    """What a term adds to the scales of a layer's features (width,)."""
-    if not term.diagonal:
-        sums = np.abs(term.by_tap).sum(axis=2, dtype=np.float64) @ scale
-        rows = 1.0 if term.row_scale is None else np.abs(term.row_scale)
-        return np.asarray(sums * rows * abs(float(term.scale)))
-    chosen = term.selected(width)
-    read = np.where(chosen >= 0, scale[chosen], 0.0).max(axis=1, initial=0)
-    if term.weight is None:
-        return np.asarray(read * abs(float(term.scale)))
-    factors = np.abs(term.weight.reshape(width, -1).astype(np.float64)).sum(axis=1)
-    return np.asarray(read / factors if term.inverse else read * factors)
+def magnified(term: Term, sizes: Array, width: int) -> Array:
+    """What a term adds to a layer's features (width,) if nothing cancels, but for its moments.
+
+    `sizes` (n_source,) are the magnitudes of what it reads.
+    """
+    if term.diagonal:
+        chosen = term.selected(width)
+        sums = np.where(chosen >= 0, sizes[chosen], 0.0).max(axis=1, initial=0)
+        if term.weight is not None:
+            factors = np.abs(term.weight.reshape(width, -1).astype(np.float64)).sum(axis=1)
+            sums = sums / factors if term.inverse else sums * factors
+    else:
+        sums = np.abs(term.by_tap).sum(axis=2, dtype=np.float64) @ sizes
+    rows = 1.0 if term.row_scale is None else np.abs(term.row_scale)
+    return np.asarray(sums * rows * abs(float(term.scale)))

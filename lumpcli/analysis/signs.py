@@ -192,10 +192,8 @@ def phases(layer: Layer, low: Array, high: Array) -> Array:
     return phase
 
 
-def tell_values(
-    ranges: Ranges, layer: Layer, labels: Array, rows: Array, low: Array, high: Array
-) -> None:
-    """Tell where the values of some rows (k,) lie, which define classes; given the rows' ends."""
+def values_between(layer: Layer, rows: Array, low: Array, high: Array) -> Ends:
+    """Between which ends a layer's function of some rows (k,) lies, given the rows' ends."""
     found: dict[Hashable, tuple[float, float]] = {}
     ends = np.empty((2, len(rows)))
     every = zip(rows.tolist(), low.tolist(), high.tolist(), strict=True)
@@ -205,4 +203,4 @@ def tell_values(
         if told not in found:
             found[told] = outwards(value_range(key, end_of(a), end_of(b)))
         ends[:, place] = found[told]
-    ranges.tell(labels, ends[0], ends[1])
+    return ends[0], ends[1]

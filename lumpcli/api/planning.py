@@ -124,7 +124,8 @@ def report_of(
     are = "feature is" if more == 1 else "features are"
     last = done.stages[-1]
     before = done.total.rounded - last.rounding.rounded
-    bounds = rounding_bounds(host, reduced, last.quotient, last.rounding, before)
+    trail = None if on_box is None else [net for stage in done.stages for net in stage.trail]
+    bounds = rounding_bounds(host, reduced, last.quotient, last.rounding, before, trail)
     return Result(
         source=label,
         output=None,

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from lumpcli.ir.applying import with_rounded
 from lumpcli.ir.exact import Array
 from lumpcli.ir.folding import Rounding
-from lumpcli.ir.linear import bias_of, bias_with, overflowing
+from lumpcli.ir.linear import bias_of, bias_with
 from lumpcli.ir.net import Layer, Net, Term
 from lumpcli.ir.rounded import fold_once
 
@@ -32,14 +33,14 @@ class Fold:
 
 def apply_fold(net: Net, step: Fold) -> tuple[Net, Rounding]:
     """The net without the layer; each number of its readers is one exact sum, rounded once."""
-    tally, layer = Rounding(), net[step.layer]
+    layer, readers = net[step.layer], net.readers[step.layer]
+    tallies = {reader.name: Rounding() for reader, _ in readers}
     changed = {
-        reader.name: _reader(layer, step, reader, index, tally)
-        for reader, index in net.readers[step.layer]
+        reader.name: _reader(layer, step, reader, index, tallies[reader.name])
+        for reader, index in readers
     }
-    tally.overflow |= overflowing(changed.values())
     layers = (changed.get(a.name, a) for a in net.layers if a is not layer)
-    return replace(net, layers=tuple(layers)), tally
+    return with_rounded(replace(net, layers=tuple(layers)), tallies)
 
 
 def _reader(layer: Layer, step: Fold, reader: Layer, index: int, tally: Rounding) -> Layer:
@@ -79,6 +80,6 @@ def _times(
             factors = [slopes[i] * Fraction(float(row[i])) for i in used]
             sums, inexact = fold_once(columns[:, used], factors, start, dtype)
             made[k] = sums[:, 0]
-            tally.rounded += int(inexact.sum())
+            tally.count(sums, inexact)
     tally.folded += made.size
     return made

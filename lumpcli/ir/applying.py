@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -50,6 +50,26 @@ def ungranted(net: Net, rounded: Collection[str]) -> Net:
             layer = replace(layer, between=None)
         layers.append(layer)
     return replace(net, layers=tuple(layers)) if moved else net
+
+
+def with_rounded(after: Net, tallies: Mapping[str, Rounding]) -> tuple[Net, Rounding]:
+    """A net with new numbers in the layers of these names, and what was rounded in all of them."""
+    total = Rounding(overflow=_overflowing(after[name] for name in tallies))
+    for name, tally in tallies.items():
+        if tally.rounded:
+            tally.inexact[name] = tally.error
+        total.include(tally)
+    return ungranted(after, total.inexact), total
+
+
+def _overflowing(layers: Iterable[Layer]) -> set[str]:
+    """The names of layers with a weight or a bias that is infinite."""
+    numbers = {a.name: [a.bias, *(t.weight for t in a.terms)] for a in layers}
+    return {
+        name
+        for name, arrays in numbers.items()
+        if not all(np.isfinite(some).all() for some in arrays if some is not None)
+    }
 
 
 def apply_layer(quotient: Quotient, layer: Layer, tally: Rounding) -> Layer:

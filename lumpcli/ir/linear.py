@@ -8,15 +8,14 @@ and what is left, the z's, are linear: they are made of other features, or of ne
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 
-from lumpcli.ir.applying import ungranted
+from lumpcli.ir.applying import with_rounded
 from lumpcli.ir.exact import Array, round_fraction
 from lumpcli.ir.folding import Rounding
 from lumpcli.ir.net import Layer, Net, Term
@@ -91,23 +90,8 @@ def apply_linear(net: Net, step: Linear) -> tuple[Net, Rounding]:
     for reader, index in net.readers[step.layer]:
         before = changed.get(reader.name, reader)
         changed[reader.name] = _reader(net, step, before, index, tallies[reader.name])
-    total = Rounding(overflow=overflowing(changed.values()))
-    for name, tally in tallies.items():
-        if tally.rounded:
-            tally.inexact[name] = math.inf
-        total.include(tally)
-    after = replace(net, layers=tuple(changed.get(a.name, a) for a in net.layers))
-    return ungranted(after, total.inexact), total
-
-
-def overflowing(layers: Iterable[Layer]) -> set[str]:
-    """The names of layers with a weight or a bias that is infinite."""
-    numbers = {a.name: [a.bias, *(t.weight for t in a.terms)] for a in layers}
-    return {
-        name
-        for name, arrays in numbers.items()
-        if not all(np.isfinite(some).all() for some in arrays if some is not None)
-    }
+    layers = tuple(changed.get(a.name, a) for a in net.layers)
+    return with_rounded(replace(net, layers=layers), tallies)
 
 
 def _own(net: Net, step: Linear, tally: Rounding) -> Layer:
@@ -157,7 +141,7 @@ def _unit_row(net: Net, step: Linear, number: int, tally: Rounding) -> Array:
     else:
         row, inexact = _combined(term.weight, factors_of_reader(net, step, told), unit.lift)
         tally.folded += row.size
-        tally.rounded += int(inexact.sum())
+        tally.count(row, inexact)
     return row
 
 
@@ -225,9 +209,10 @@ def _connect(
         (total,) = step.units[step.inputs.index(SUM)].slots
         told[total] = -unit.lift
     for slot, factor in told.items():
-        weight[row, place[slot]], inexact = round_fraction(factor, weight.dtype)
+        stored, inexact = round_fraction(factor, weight.dtype)
+        weight[row, place[slot]] = stored
         tally.folded += 1
-        tally.rounded += int(inexact)
+        tally.count(np.array([stored]), np.array([inexact]))
 
 
 def _made_of(
@@ -265,7 +250,7 @@ def _folded(weight: Array, group: list[tuple[int, Fraction]], tally: Rounding) -
     start = np.zeros(1, np.int64)
     sums, inexact = fold_once(block, [factor for _, factor in group], start, weight.dtype)
     tally.folded += sums.size
-    tally.rounded += int(inexact.sum())
+    tally.count(sums, inexact)
     return np.asarray(sums.reshape(shape))
 
 
@@ -293,5 +278,5 @@ def bias_with(
     start = np.zeros(1, np.int64)
     sums, inexact = fold_once(np.stack(columns, axis=1), factors, start, dtype)
     tally.folded += int((sums[:, 0] != before).sum())
-    tally.rounded += int(inexact.sum())
+    tally.count(sums, inexact)
     return np.asarray(sums[:, 0].astype(dtype))

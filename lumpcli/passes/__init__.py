@@ -1,6 +1,6 @@
 """Passes: each proposes which facts to cut."""
 
-from lumpcli.passes.base import Pass
+from lumpcli.passes.base import Pass, Steps
 from lumpcli.passes.bilinear import Rewriting, Round, merge_factors
 from lumpcli.passes.constant import Constant
 from lumpcli.passes.fold import fold_steps
@@ -22,6 +22,7 @@ __all__ = [
     "Pass",
     "Rewriting",
     "Round",
+    "Steps",
     "Unread",
     "fold_steps",
     "linear_steps",

@@ -1,13 +1,15 @@
-"""What a pass is: it reads facts and proposes cuts. It touches no weight and sees no ONNX."""
+"""What a pass is: it reads facts and proposes cuts, or takes steps. It sees no ONNX."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar, Generic, TypeVar
 
-from lumpcli.analysis import Grants, Liveness, Values
-from lumpcli.ir import Claim, Layer, Net
+from lumpcli.analysis import Grants, Liveness, Stored, Values
+from lumpcli.ir import Claim, Layer, Net, Rounding
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -36,3 +38,22 @@ class Pass(ABC):
                 if claim is not None and len(claim.features):
                     claims.append(claim)
         return claims
+
+
+@dataclass
+class Steps(Generic[S]):
+    """The net so far, the steps that led to it, what they rounded, and the nets they left."""
+
+    net: Net
+    grants: Grants
+    taken: tuple[S, ...] = ()
+    rounding: Rounding = field(default_factory=Rounding)
+    trail: tuple[Stored, ...] = ()
+
+    def take(self, step: S, after: Net, rounding: Rounding) -> None:
+        """Go on with the net after a step, bounded anew if that rounded anything."""
+        self.net = self.grants.renewed(after, rounding)
+        self.taken += (step,)
+        self.rounding += rounding
+        if rounding.rounded:
+            self.trail += (Stored(self.net, rounding.inexact),)

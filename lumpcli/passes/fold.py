@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from lumpcli.analysis import Grants, Sweep, linear_slopes, values_of, why_not_combined
-from lumpcli.ir import Fold, Layer, Linear, Net, Rounding, apply_fold
+from lumpcli.ir import Fold, Layer, Linear, Net, apply_fold
+from lumpcli.passes.base import Steps
 
 _LARGEST = 1 << 27  # multiplications in one layer
 _SHORTEST = 4  # bytes of a number: shorter ones would lose digits that others do not lose
@@ -24,16 +25,15 @@ def fold_steps(
     stays: Mapping[str, str],
     values: Sweep | None = None,
     rival: Rival | None = None,
-) -> tuple[tuple[Fold, ...], Net, Rounding]:
-    """Steps on one layer after another, the net after them, and what they rounded.
+) -> Steps[Fold]:
+    """Steps on one layer after another.
 
     `stays` says why layers may not go, by name; `values` are those of the net, if known; `rival`
     is another way to make a layer smaller, which is left to it where it leaves fewer numbers.
     """
-    steps: list[Fold] = []
-    total = Rounding()
+    steps = Steps[Fold](net, grants)
     for name in [layer.name for layer in net.layers if layer.is_dense]:
-        layer = net[name]
+        net, layer = steps.net, steps.net[name]
         if (stays.get(name) or why_not_composed(net, layer)) is not None:
             continue
         values = values or values_of(net)
@@ -44,9 +44,9 @@ def fold_steps(
         exactly = grants.level == "strict" or _is_coarse(net, layer)
         if (exactly and rounding.rounded) or rounding.overflow:
             continue
-        steps.append(step)
-        net, total, values = grants.renewed(after, rounding), total + rounding, None
-    return tuple(steps), net, total
+        steps.take(step, after, rounding)
+        values = None
+    return steps
 
 
 def propose(layer: Layer, values: Sweep) -> Fold | None:

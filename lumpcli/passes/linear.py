@@ -33,7 +33,6 @@ from lumpcli.ir import (
     Layer,
     Linear,
     Net,
-    Rounding,
     Symmetry,
     Term,
     Unit,
@@ -44,6 +43,7 @@ from lumpcli.ir import (
     gain,
     nearest,
 )
+from lumpcli.passes.base import Steps
 
 _LARGEST = 1 << 28  # of work, on deciding which rows are independent
 _STEEPEST = 16  # coefficients, and growth of scales, beyond which rounding would be amplified
@@ -52,16 +52,16 @@ _FARTHEST = 2.0**12  # a shift beyond which the digits of what is shifted would 
 
 def linear_steps(
     net: Net, grants: Grants, values: Sweep | None = None, original: Net | None = None
-) -> tuple[tuple[Linear, ...], Net, Rounding]:
-    """Steps on one layer after another, the net after them, and what they rounded.
+) -> Steps[Linear]:
+    """Steps on one layer after another.
 
     `values` are those of the net, if known. `original` is what the net computes the same as: no
     step is taken that would make numbers much larger than they are there.
     """
     original = original or net
-    steps: list[Linear] = []
-    total = Rounding()
+    steps = Steps[Linear](net, grants)
     for name in [layer.name for layer in net.layers if layer.is_dense]:
+        net = steps.net
         if why_not_combined(net, net[name]) is not None:
             continue
         values = values or values_of(net)
@@ -73,9 +73,9 @@ def linear_steps(
             continue
         if _is_louder(after, original):
             continue
-        steps.append(step)
-        net, total, values = grants.renewed(after, rounding), total + rounding, None
-    return tuple(steps), net, total
+        steps.take(step, after, rounding)
+        values = None
+    return steps
 
 
 def _is_louder(net: Net, original: Net) -> bool:

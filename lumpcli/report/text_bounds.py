@@ -20,6 +20,10 @@ def rounding_text(result: Result, look: Look) -> list[str]:
         path = plural(max(b.roundings for b in known), "rounding")
         what = one if unknown else "an output"
         lines.append(f"changes {what} by at most {worst} of its scale ({path} on the longest path)")
+    on_box = [b.absolute for b in result.rounding if b.absolute is not None]
+    if on_box and len(on_box) == len(result.rounding):
+        lines.append(f"changes an output by at most {above(max(on_box))} for inputs in the box")
+        unknown = []  # nothing is open
     for bound in unknown[:1]:
         others = f" (and for {len(unknown) - 1} more)" if len(unknown) > 1 else ""
         why = printable(bound.reason or "")

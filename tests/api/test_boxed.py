@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import onnx
 import pytest
@@ -15,6 +17,7 @@ from lumpcli.loader import load
 from lumpcli.redundancy import Request
 from tests.bounds.rational import dense_model
 from tests.bounds.solvable import pyramid
+from tests.computed import POSITIONS, evaluate, exactly, outputs
 from tests.models import build
 
 ROWS = np.array([[1, 2], [-1, -1], [1, -1], [2, 0]], "f4")
@@ -56,6 +59,38 @@ def test_reduce_in_a_box(model):
     assert result.box is not None
     assert result.lower_bound is None
     assert not reduce(model).changed
+
+
+def deep(seed: int) -> onnx.ModelProto:
+    """Four layers of ReLUs, most of which are linear on the box that is used."""
+    rng = np.random.default_rng(seed)
+    widths, read, nodes, weights = (3, 8, 8, 8, 2), "x", [], {}
+    for k in range(4):
+        weights[f"w{k}"] = rng.normal(size=(widths[k + 1], widths[k])).astype("f4") / 2
+        weights[f"b{k}"] = rng.normal(size=widths[k + 1]).astype("f4") * 3
+        nodes.append(make_node("Gemm", [read, f"w{k}", f"b{k}"], [f"z{k}"], transB=1))
+        read = f"h{k}" if k < 3 else "y"
+        nodes.append(make_node("Relu" if k < 3 else "Identity", [f"z{k}"], [read]))
+    return build(nodes, weights, inputs={"x": ("N", 3)})
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_rounding_does_on_the_box(tmp_path, seed):
+    source, target = files(tmp_path, deep(seed))
+    result = reduce(source, target, granted=Granted(("-1,1",)))
+    (bound,) = result.rounding
+    assert result.rounded > 0
+    assert bound.relative is None
+    assert bound.absolute is not None
+    before, after = load(source).net, load(target).net
+    worst = Fraction(0)
+    for _ in range(30):
+        x = {"x": exactly(np.random.default_rng().integers(-8, 9, (3, POSITIONS)) / 8)}
+        (was,), (is_,) = (outputs(net, evaluate(net, x)) for net in (before, after))
+        worst = max(worst, abs(was - is_).max())
+    assert 0 < worst <= bound.absolute < 1e-4
+    assert reduce(source, granted=Granted(("-1,1",)), level="strict").rounding[0].absolute == 0
+    assert reduce(source).rounding[0].absolute is None
 
 
 def test_a_box_as_an_object(model):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from lumpcli.analysis import Grants, liveness_of, values_of
-from lumpcli.ir import Claim
-from lumpcli.passes import PASSES, Constant, Lumping, Pass, Unread
+from lumpcli.analysis import Grants, Stored, liveness_of, values_of
+from lumpcli.ir import Claim, Net, Rounding
+from lumpcli.passes import PASSES, Constant, Lumping, Pass, Steps, Unread
 from tests.nets import LINEAR, dense, each, net, source
 
 ROWS = [[1, 2], [2, 4]]
@@ -47,3 +48,22 @@ def test_passes_are_values(kind):
     assert dataclasses.is_dataclass(kind)
     assert kind() == kind()
     assert hash(kind()) == hash(kind())
+
+
+def renewed(made: Net) -> Net:
+    ends = np.array([[-1.0], [1.0]])
+    layers = tuple(replace(a, between=np.repeat(ends, a.width, axis=1)) for a in made.layers)
+    return replace(made, layers=layers)
+
+
+def test_steps_are_counted_and_their_nets_kept():
+    made, later = (net(source("x", 2), dense("y", "x", [[k, 1]], act=LINEAR)) for k in (1, 2))
+    steps = Steps[str](made, Grants(bounds=renewed))
+    assert (steps.net, steps.taken, steps.trail) == (made, (), ())
+    steps.take("exact", later, Rounding(folded=3))
+    assert (steps.net, steps.taken, steps.trail) == (later, ("exact",), ())
+    steps.take("rounded", made, Rounding(2, 1, inexact={"y": 0.5}))
+    assert steps.taken == ("exact", "rounded")
+    assert (steps.rounding.folded, steps.rounding.rounded) == (5, 1)
+    assert steps.trail == (Stored(steps.net, {"y": 0.5}),)
+    assert steps.net["y"].between.tolist() == [[-1], [1]]

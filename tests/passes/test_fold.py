@@ -34,8 +34,8 @@ def chain(*widths, act=LINEAR, dtype="f4", seed=0, bias=True):
 
 def folded(made, level="exact", **options):
     """Which layers went; the net after that computes the same."""
-    steps, after, rounding = fold_steps(made, Grants(level), {}, **options)
-    gone = [step.layer for step in steps]
+    steps = fold_steps(made, Grants(level), {}, **options)
+    gone, after, rounding = [step.layer for step in steps.taken], steps.net, steps.rounding
     assert [a.name for a in after.layers] == [a.name for a in made.layers if a.name not in gone]
     if not rounding.rounded:
         inputs = points(made, np.random.default_rng(9))
@@ -74,26 +74,27 @@ def test_relus_that_are_never_negative_in_a_box():
     f = dense("f", "x", whole(rng, 9, 4), whole(rng, 9))
     y = dense("y", "f", whole(rng, 3, 9), act=LINEAR)
     ends = np.stack([np.zeros(9), np.full(9, 7.0)])
-    steps, after, _ = fold_steps(net(X, replace(f, between=ends), y), Grants(), {})
+    found = fold_steps(net(X, replace(f, between=ends), y), Grants(), {})
+    steps, after = found.taken, found.net
     assert [step.slopes for step in steps] == [(1,) * 9]
     assert after["y"].terms[0].source == "x"
     ends[0, 4] = -1e-9
-    assert fold_steps(net(X, replace(f, between=ends), y), Grants(), {})[0] == ()
+    assert fold_steps(net(X, replace(f, between=ends), y), Grants(), {}).taken == ()
 
 
 def test_bounds_of_a_reader_hold_for_what_it_becomes():
     ends = np.array([[-3.0] * 6, [5.0] * 6])
     made = chain(8, 6)
     layers = [replace(a, between=ends) if a.name == "f1" else a for a in made.layers]
-    _, after, _ = fold_steps(replace(made, layers=tuple(layers)), Grants(), {"f1": "it stays"})
+    after = fold_steps(replace(made, layers=tuple(layers)), Grants(), {"f1": "it stays"}).net
     assert after["f1"].between is ends
 
 
 def test_what_may_not_leave_the_file_stays():
     made = chain(8, 9)
-    steps, after, _ = fold_steps(made, Grants(), {"f0": "another node reads it"})
-    assert [step.layer for step in steps] == ["f1"]
-    assert after["f0"] is made["f0"]
+    steps = fold_steps(made, Grants(), {"f0": "another node reads it"})
+    assert [step.layer for step in steps.taken] == ["f1"]
+    assert steps.net["f0"] is made["f0"]
 
 
 def test_nothing_is_rounded_at_level_strict():

@@ -30,7 +30,8 @@ def opposites(rng, k, n, steep=True):
 
 def checked(made, level="exact"):
     """The widths after linear steps, which compute the same where nothing was rounded."""
-    steps, after, rounding = linear_steps(made, Grants(level))
+    found = linear_steps(made, Grants(level))
+    steps, after, rounding = found.taken, found.net, found.rounding
     for layer in after.layers:
         assert layer.bias is None or len(layer.bias) == layer.width
     if not rounding.rounded:
@@ -117,7 +118,8 @@ def test_channels_are_cut_to_a_basis():
     f = dense("f", "x", rows, [1, 2, 3], act=LINEAR, term={"via": "k"})
     g = dense("g", "f", whole(rng, 5, 3), whole(rng, 5))
     made = net(source("x", 3), f, g, dense("y", "g", whole(rng, 2, 5), act=LINEAR))
-    (step,), after, _ = linear_steps(made, Grants())
+    found = linear_steps(made, Grants())
+    (step,), after = found.taken, found.net
     assert (step.way, after["f"].width, step.coefficients) == ("rows", 2, ((1, -1),))
     assert (
         after["g"].bias.tolist()

@@ -24,6 +24,14 @@ def test_what_rounding_does():
     assert "  no bound for p: Softmax 'p' is not followed" in text
     text = reduce_text(replace(some, rounding=(unknown, replace(unknown, tensor="q"))))
     assert line(text, "rounding") == "no bound for p (and for 1 more): Softmax 'p' is not followed"
+    # in a box, numbers that cannot be compared with the scale may still be bounded
+    known = (replace(unknown, absolute=3.1e-5), RoundingBound("z", 0.0, 0, None, 0.0))
+    text = reduce_text(replace(some, rounding=known))
+    assert "  changes an output by at most 3.2e-05 for inputs in the box\n" in text
+    assert "no bound" not in text
+    text = reduce_text(replace(some, rounding=(unknown, known[1])))
+    assert "no bound" in text
+    assert "in the box" not in text
     text = reduce_text(replace(some, rounding=(unknown, *two)))
     assert line(text, "rounding").startswith("changes other tensors")
 
