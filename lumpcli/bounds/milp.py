@@ -214,17 +214,31 @@ class _Encoding:
 
 
 class _Query:
-    """Questions about the elements of one tensor, whose terms are known."""
+    """Questions about the elements of one tensor, whose terms are known.
+
+    A solver that fails has confirmed nothing, and is not asked again: what it was at is undefined.
+    """
 
     def __init__(self, encoding: _Encoding, terms: Array, limits: Limits) -> None:
         self.encoding, self.terms, self.limits = encoding, terms, limits
+        self.failed = False
 
     def sensible(self) -> bool:
         """Whether the solver finds any point at all: otherwise it would confirm everything."""
-        return self._answer() == "found"
+        try:
+            return self._answer() == "found"
+        except Exception:  # the package has no class of its own for errors of the solver
+            return False
 
     def holds(self, element: int, sign: int, margin: float) -> bool:
         """Whether no point has `sign * z <= margin` for the element z."""
+        try:
+            return not self.failed and self._holds(element, sign, margin)
+        except Exception:
+            self.failed = True
+            return False
+
+    def _holds(self, element: int, sign: int, margin: float) -> bool:
         model, terms = self.encoding.model, sign * self.terms[:, element]
         least = self.encoding.expression(terms)
         model.freeTransform()

@@ -8,8 +8,8 @@ import pytest
 from onnx.helper import make_node
 
 from lumpcli.api import Granted, Settings, reduce, verify
-from lumpcli.api.boxed import bounds_on, facts_in
-from lumpcli.bounds import bounded
+from lumpcli.api.boxed import bounds_on, facts_in, renewing
+from lumpcli.bounds import MILP, RUNGS, bounded, ladder
 from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.exporter import domain_of
@@ -197,6 +197,22 @@ def test_what_a_solver_says_is_used_only_with_numerical_assurance(tmp_path):
     assert told == [(0, 6, 0, 0), (0, 6, 2, 0), (1, 4, 2, 2)]
     assert (unused.box.methods.get("milp"), used.box.methods["milp"]) == (None, 2)
     assert used.verdict.status == verify(source, target).status == "equal"
+
+
+def test_bounds_are_renewed_without_the_solver(monkeypatch):
+    """Nobody counts what it would say of them."""
+    host, asked = load(dense_model(pyramid(1.0))), []
+
+    def recorded(*args, rungs, **options):
+        asked.append(rungs)
+        return ladder(*args, rungs=rungs, **options)
+
+    monkeypatch.setattr("lumpcli.api.boxed.ladder", recorded)
+    granted = Granted(("-1,1",), milp=True, assurance="numerical")
+    bounds_on(host, granted, 1)
+    renewed = renewing(host, granted, 1, True)(host.net)
+    assert asked == [(*RUNGS, MILP), RUNGS]
+    assert renewed.layers[0].between.tolist() == [[-1, -1], [1, 1]]
 
 
 @pytest.mark.parametrize(

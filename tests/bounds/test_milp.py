@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import combinations
 from operator import mul
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyscipopt
 import pytest
 from onnx import ModelProto
 
@@ -148,6 +150,26 @@ def test_bounds_that_contradict_each_other_settle_nothing() -> None:
         stage = Stage(Meter(), "", 1, "neurons")
         found = settle(program, ranges, asked_of, Limits(10.0, None, 0), stage)
         assert found[z1].tolist() == [hope, 0]
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_solver_that_fails_settles_nothing_more(
+    monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    calls = 0
+
+    class Failing(pyscipopt.Model):
+        def optimize(self) -> None:
+            nonlocal calls
+            calls += 1
+            if calls >= first:
+                raise Exception("SCIP: error in LP solver!")
+            super().optimize()
+
+    package = SimpleNamespace(Model=Failing, quicksum=pyscipopt.quicksum)
+    monkeypatch.setattr("lumpcli.bounds.milp.solver", lambda: package)
+    assert not asked(dense_model(pyramid(1.0))).numerical.any()
+    assert calls == first
 
 
 def test_time_ends_the_questions() -> None:
