@@ -22,7 +22,16 @@ from lumpcli.bounds import RUNGS
 from lumpcli.box import Box
 from lumpcli.errors import UsageError
 from lumpcli.exporter import check_target
-from lumpcli.ir import EVERYTHING, Candidate, Layer, LayerCut, Net, apply_linear, value_range
+from lumpcli.ir import (
+    EVERYTHING,
+    Candidate,
+    Layer,
+    LayerCut,
+    Net,
+    apply_fold,
+    apply_linear,
+    value_range,
+)
 from lumpcli.pipeline import Plan
 from lumpcli.proofs import between
 from lumpcli.results import SCHEMA_VERSION, Level
@@ -68,11 +77,9 @@ def certificate(
 
     `granted` has the box itself, not how it was told.
 
-    UsageError when a ratio has too many digits to be stated, or for what has no proof yet.
+    UsageError when a ratio has too many digits to be stated.
     """
     *before, last = plan.stages
-    if any(stage.folds for stage in before):
-        raise UsageError("a certificate cannot state which layers are folded away: leave out fold")
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "certificate",
@@ -84,7 +91,7 @@ def certificate(
         "folded": plan.total.folded,
         "rounded": plan.total.rounded,
         **({} if granted is None else {"box": _box(granted)}),
-        "before": [{**_stage(stage), "steps": list(_steps(stage))} for stage in before],
+        "before": [{**_stage(stage), **_steps(stage)} for stage in before],
         **_stage(last),
     }
 
@@ -124,14 +131,16 @@ def _stage(plan: Plan) -> dict[str, Any]:
     return {"rounds": rounds, "layers": _claims(plan)}
 
 
-def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
-    """The linear steps of a stage, each with what has to be known of the layers before its own."""
+def _steps(plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    """The steps of a stage, each with what has to be known of the layers before its own."""
     net = plan.reduced
+    found: dict[str, list[dict[str, Any]]] = {"folds": [], "steps": []}
+    for fold in plan.folds:
+        found["folds"].append(_before(net, fold.layer))
+        net, _ = apply_fold(net, fold)
     for step in plan.linear:
-        facts = _facts(net, values_of(net))
-        yield {
-            **_named(net[step.layer]),
-            "layers": [facts[name] for name in _ancestors(net, step.layer) if name in facts],
+        said = {
+            **_before(net, step.layer),
             "way": step.way,
             "gone": _candidates(step.gone),
             "whole": _candidates(step.whole),
@@ -142,7 +151,16 @@ def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
                 for unit in step.units
             ],
         }
+        found["steps"].append(said)
         net, _ = apply_linear(net, step)
+    return found
+
+
+def _before(net: Net, name: str) -> dict[str, Any]:
+    """A layer, and what is said of those that it reads, directly or not."""
+    facts = _facts(net, values_of(net))
+    told = [facts[before] for before in _ancestors(net, name) if before in facts]
+    return {**_named(net[name]), "layers": told}
 
 
 def _candidates(some: Sequence[Candidate]) -> dict[str, list[int]]:

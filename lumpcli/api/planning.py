@@ -10,9 +10,9 @@ from typing import Literal
 
 from lumpcli.analysis import Grants
 from lumpcli.errors import InternalError, UsageError
-from lumpcli.exporter import Exported, export, why_stays
+from lumpcli.exporter import Exported, export
 from lumpcli.ir import Layer, Net
-from lumpcli.loader import Host
+from lumpcli.loader import Host, why_stays
 from lumpcli.measures import (
     constant_outputs,
     features,

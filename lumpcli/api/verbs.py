@@ -36,7 +36,6 @@ from lumpcli.measures import (
     measure,
     parameters,
 )
-from lumpcli.passes import LINEAR, PASSES
 from lumpcli.proofs import Refused
 from lumpcli.results import Change, Domain, Level, Proof, Result, Stats, Verdict
 
@@ -194,9 +193,8 @@ def reduce(
         on_box = facts_in(box, phases, granted.guard, granted.assurance)
         if proof is None:  # a checker only bounds the original
             grants = Grants(level, renewing(host, granted, workers, freeze_initializers))
-    proved = passes if passes is not None or certificate is None else (*PASSES, LINEAR)
     whole = not (only or exclude)
-    done, exported = plan_export(host, net, grants, proved, jobs=workers, whole=whole)
+    done, exported = plan_export(host, net, grants, passes, jobs=workers, whole=whole)
     loose = None
     hints = level == "exact" and passes is None and granted is None
     if hints and done.values.would_change(loosen, workers):

@@ -27,6 +27,7 @@ from lumpcli.ir import (
     Quotient,
     Rounding,
     apply,
+    apply_fold,
     apply_layer,
     apply_linear,
     difference,
@@ -37,6 +38,7 @@ from lumpcli.proofs import (
     Book,
     Refused,
     Taken,
+    check_fold,
     check_linear,
     check_lost,
     check_numbers,
@@ -111,8 +113,8 @@ def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
     for stage in said["before"]:
         layers = tuple(_reduced(net, stage, level, tally))
         net = ungranted(replace(net, layers=layers[::-1]), tally.rounding.inexact)
-        for step in stage["steps"]:
-            net = _without_linear(net, step, tally)
+        for step in (*stage["folds"], *stage["steps"]):
+            net = _after_step(net, step, tally)
         level = "exact" if level == "rounding" else level  # of the numbers there are now
     names = [[layer.name for layer in some.layers] for some in (net, b.net)]
     if net.outputs != b.net.outputs or names[0] != names[1]:
@@ -130,7 +132,7 @@ def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
         raise Refused("", "", f"{made.rounded} of {made.folded} folded weights are rounded")
     if said["level"] == "strict" and (made.rounded or tally.near):
         raise Refused("", "", "at level strict nothing may be rounded")
-    gone = [layer.width - b.net[layer.name].width for layer in a.net.layers]
+    gone = [layer.width - b.net.width(layer.name) for layer in a.net.layers]
     return Proved(
         said["level"],
         said["freeze_initializers"],
@@ -141,7 +143,7 @@ def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
         made.rounded,
         len(tally.near),
         box is not None,
-        1 + sum(1 + len(stage["steps"]) for stage in said["before"]),
+        1 + sum(1 + len(stage["folds"]) + len(stage["steps"]) for stage in said["before"]),
     )
 
 
@@ -177,13 +179,15 @@ def _facts(net: Net, said: Sequence[dict[str, Any]], level: str, tally: _Tally) 
     return book
 
 
-def _without_linear(net: Net, said: dict[str, Any], tally: _Tally) -> Net:
-    """The net after a step by which linear features go."""
-    step = step_of(said)
+def _after_step(net: Net, said: dict[str, Any], tally: _Tally) -> Net:
+    """The net after a step by which linear features go, or a layer as a whole."""
     places = [layer.name for layer in net.layers]
-    before = replace(net, layers=net.layers[: places.index(step.layer)])
+    before = replace(net, layers=net.layers[: places.index(said["layer"])])
     book = _facts(before, said["layers"], "exact", tally)
-    after, rounding = apply_linear(net, check_linear(book, net, step))
+    if "way" in said:
+        after, rounding = apply_linear(net, check_linear(book, net, step_of(said)))
+    else:
+        after, rounding = apply_fold(net, check_fold(book, net, said["layer"]))
     tally.rounding.include(rounding)
     return after
 

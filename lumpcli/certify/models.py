@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,18 @@ import numpy as np
 
 from lumpcli.box import KEY, Box, to_text
 from lumpcli.ir import Array, Net
-from lumpcli.loader import STEPS, Host, Site, Stored, all_tensors, tensor_array
+from lumpcli.loader import (
+    STEPS,
+    Host,
+    Removal,
+    Site,
+    Stored,
+    all_tensors,
+    removal,
+    splice,
+    tensor_array,
+    why_stays,
+)
 from lumpcli.proofs import Refused
 
 _AT_A_TIME = 1 << 20  # bytes
@@ -42,10 +54,16 @@ def _hash(path: Path) -> str:
 def compare(a: Host, b: Host, box: Box | None) -> None:
     """Refused unless B is A but for numbers at sites, and sizes there are those of B's net.
 
-    B may state the box for which it was reduced as its domain.
+    B may state the box for which it was reduced as its domain. Layers that its net does not have
+    have left the file.
     """
-    free = _only_at_sites(a, a.sites) | _only_at_sites(b, a.sites)
-    one, other = (_skeleton(host, a.sites, free) for host in (a, b))
+    for name, reason in why_stays(a).items():
+        if not b.net.width(name):
+            raise Refused(name, name, f"it cannot leave the file: {reason}")
+    removed = removal(a, b.net)
+    sites = [_moved(site, removed) for site in a.sites if site.node not in removed.nodes]
+    free = _only_at_sites(a, a.sites) | _only_at_sites(b, sites)
+    one, other = (_skeleton(host, sites, free, gone) for host, gone in ((a, removed), (b, None)))
     if box is not None and (KEY, to_text(box)) in [(e.key, e.value) for e in other.metadata_props]:
         for model in (one, other):
             kept = [entry for entry in model.metadata_props if entry.key != KEY]
@@ -56,9 +74,14 @@ def compare(a: Host, b: Host, box: Box | None) -> None:
             left, right = getattr(message, field.name), getattr(peer, field.name)
             if field.name != "graph" and left != right:
                 raise Refused("", field.name, "the models differ here")
-    for site in a.sites:
+    for site in sites:
         if site.stored is not None and not _as_it_must_be(site, site.stored, a.net, b):
             raise Refused(site.layer, site.stored.name, "it is not what the reduction makes it")
+
+
+def _moved(site: Site, removed: Removal) -> Site:
+    """A site of the original where it is once nodes have left."""
+    return replace(site, node=site.node - sum(node < site.node for node in removed.nodes))
 
 
 def _only_at_sites(host: Host, sites: Sequence[Site]) -> set[str]:
@@ -80,10 +103,15 @@ def _only_at_sites(host: Host, sites: Sequence[Site]) -> set[str]:
     return free
 
 
-def _skeleton(host: Host, sites: Sequence[Site], free: set[str]) -> Any:
-    """A model without what is stored at sites; instead of other stored bytes, their hashes."""
+def _skeleton(host: Host, sites: Sequence[Site], free: set[str], removed: Removal | None) -> Any:
+    """A model without what is stored at sites; instead of other stored bytes, their hashes.
+
+    Sites are those of the model after what is `removed` has left it.
+    """
     model = type(host.model)()
     model.CopyFrom(host.model)
+    if removed is not None and removed.nodes:
+        splice(model, removed)
     slots = {(site.node, site.slot) for site in sites}
     told: dict[int, set[str]] = {}
     for site in sites:
@@ -138,6 +166,6 @@ def _as_it_must_be(site: Site, stored: Stored, before: Net, b: Host) -> bool:
         return True
     layers = {extent.layer for extent in site.extents} or {site.layer}
     layers |= {term.source for name in layers for term in before[name].terms}
-    same = all(before[name].width == b.net[name].width for name in layers)
+    same = all(before.width(name) == b.net.width(name) for name in layers)
     value = stored.array if same else site.values(b.net)
     return value is not None and np.array_equal(found, value)

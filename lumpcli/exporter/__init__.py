@@ -12,7 +12,6 @@ from lumpcli.exporter.files import (
 from lumpcli.exporter.guard import Guard, guard
 from lumpcli.exporter.patch import Exported, embed, export
 from lumpcli.exporter.roundtrip import check_roundtrip
-from lumpcli.exporter.splice import why_stays
 
 __all__ = [
     "Exported",
@@ -27,7 +26,6 @@ __all__ = [
     "publish",
     "staging",
     "state_domain",
-    "why_stays",
     "without_domain",
     "write_copy",
     "write_model",

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto
 
-from lumpcli.exporter.splice import removal, splice
 from lumpcli.exporter.tensors import (
     fill_constant,
     fill_tensor,
@@ -20,7 +19,7 @@ from lumpcli.exporter.tensors import (
     set_integers,
 )
 from lumpcli.ir import Array, Net, same_bits
-from lumpcli.loader import STEPS, Host, Site, Use
+from lumpcli.loader import STEPS, Host, Site, Use, removal, splice
 from lumpcli.wire import Payloads
 
 

@@ -12,6 +12,7 @@ from lumpcli.loader.graph import (
     subgraphs,
 )
 from lumpcli.loader.host import Host, load
+from lumpcli.loader.removal import Removal, removal, splice, why_stays
 from lumpcli.loader.site import Site
 from lumpcli.loader.tensors import external_file, external_range, location_of, tensor_array
 from lumpcli.loader.weights import STEPS, Stored, Weights
@@ -21,6 +22,7 @@ __all__ = [
     "STEPS",
     "Graph",
     "Host",
+    "Removal",
     "Site",
     "Stored",
     "Use",
@@ -34,6 +36,9 @@ __all__ = [
     "location_of",
     "names_in",
     "read_model",
+    "removal",
+    "splice",
     "subgraphs",
     "tensor_array",
+    "why_stays",
 ]

@@ -187,12 +187,13 @@ class _Search:
     def _units(self, gone: Sequence[Candidate], lowest: list[float]) -> list[Unit] | None:
         """Units for linear functions that are never below `lowest`, in the places of what goes."""
         room = sorted(c.feature for c in gone)
+        farthest = -math.inf if self.layer.bias_fixed else _FARTHEST
         units: list[Unit] = []
         for least in lowest:
             pair = None
             if self.layer.activation.is_identity or (self._relu_like and least >= 0):
                 unit = Unit(tuple(room[:1]))
-            elif self._relu_like and -least <= _FARTHEST:
+            elif self._relu_like and -least <= farthest:
                 unit = Unit(tuple(room[:1]), _above(-least))
             else:
                 pair = gain(self.layer.activation.key(room[0])) if room else None

@@ -3,6 +3,7 @@
 from lumpcli.proofs.book import CONSTANT, Book, Fact, Refused, Row, between, meet, require
 from lumpcli.proofs.cutting import check_lost, check_numbers, reached, used
 from lumpcli.proofs.features import features
+from lumpcli.proofs.folding import check_fold
 from lumpcli.proofs.linear import check_linear
 from lumpcli.proofs.rows import columns_of, folded_rows
 from lumpcli.proofs.taking import Taken, record, take
@@ -16,6 +17,7 @@ __all__ = [
     "Row",
     "Taken",
     "between",
+    "check_fold",
     "check_linear",
     "check_lost",
     "check_numbers",

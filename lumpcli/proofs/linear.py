@@ -40,7 +40,9 @@ def check_linear(book: Book, net: Net, step: Linear) -> Linear:
     Refused unless the net computes the same after it, but for what is rounded.
     """
     layer = net[step.layer]
-    _check_place(net, layer)
+    check_place(net, layer)
+    padded = any(reader.terms[index].padded for reader, index in net.readers[step.layer])
+    require(not padded, step.layer, "a reader reads beside the image, too")
     _check_features(layer, step)
     rows = _rows(book, layer, [*step.gone, *step.whole])
     gone, whole = (
@@ -55,8 +57,8 @@ def check_linear(book: Book, net: Net, step: Linear) -> Linear:
     return step
 
 
-def _check_place(net: Net, layer: Layer) -> None:
-    """The layer and its readers are matrices of their own numbers, and biases have a place."""
+def check_place(net: Net, layer: Layer) -> None:
+    """Refused unless a layer and its readers are matrices of their own numbers, and it is inner."""
     name, readers = layer.name, net.readers[layer.name]
     inner = layer.pinned is None and all(name != output.layer for output in net.outputs)
     require(inner, name, "it is an output, or pinned")
@@ -66,7 +68,6 @@ def _check_place(net: Net, layer: Layer) -> None:
     both = (layer, *(reader for reader, _ in readers))
     stored = all(one.bias_scale == 1 and one.bias_units is None for one in both)
     require(plain and stored, name, "it is not read through plain matrices")
-    require(not any(term.padded for term in terms), name, "a reader reads beside the image, too")
 
 
 def _plain(term: Term) -> bool:
@@ -103,11 +104,7 @@ def _candidate(book: Book, layer: Layer, rows: dict[int, Row], told: Candidate) 
     if told.partner < 0:
         linear = ONE
         if not layer.activation.is_identity:
-            lies = book.interval(rows[told.feature])
-            low, high = meet(lies, between(layer, told.feature))
-            found = slope(key, 1 if low >= 0 else -1 if high <= 0 else 0)
-            require(found is not None, name, f"feature {told.feature} may not be linear")
-            linear = ONE if found is None else found
+            linear = linear_slope(book, layer, told.feature, rows[told.feature])
         require(linear != 0, name, f"feature {told.feature} is 0")
         return replace(told, ratio=Fraction(0), slope=linear)
     same, factor = layer.activation.key(told.partner) == key, gain(key)
@@ -119,6 +116,14 @@ def _candidate(book: Book, layer: Layer, rows: dict[int, Row], told: Candidate) 
     fits = alike and ratio > 0 and scales
     require(fits, name, f"feature {told.feature} is not the opposite of its partner")
     return replace(told, ratio=ratio, slope=factor or ONE)
+
+
+def linear_slope(book: Book, layer: Layer, feature: int, row: Row) -> Fraction:
+    """What a feature is of its row, for every input; Refused unless it is such a multiple."""
+    low, high = meet(book.interval(row), between(layer, feature))
+    found = slope(layer.activation.key(feature), 1 if low >= 0 else -1 if high <= 0 else 0)
+    require(found is not None, layer.name, f"feature {feature} may not be linear")
+    return ONE if found is None else found
 
 
 def _check_combinations(layer: Layer, step: Linear) -> None:

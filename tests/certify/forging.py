@@ -15,7 +15,7 @@ from lumpcli.analysis import Grants
 from lumpcli.api.certifying import certificate
 from lumpcli.api.planning import plan_export
 from lumpcli.exporter import export
-from lumpcli.ir import LayerCut, Linear, Quotient, apply, apply_linear
+from lumpcli.ir import Fold, LayerCut, Linear, Quotient, apply, apply_fold, apply_linear
 from lumpcli.loader import load
 from lumpcli.passes import PASSES
 from lumpcli.pipeline import Plan
@@ -49,13 +49,16 @@ def forged(
     return _signed(model, export(host, done.reduced).model, document)
 
 
-def stepped(model: ModelProto, step: Linear) -> Proven:
-    """A reduction by one linear step, whatever it is."""
+def stepped(model: ModelProto, step: Linear | Fold) -> Proven:
+    """A reduction by one step, whatever it is."""
     host, grants = load(model), Grants("exact")
     nothing = plan_export(host, host.net, grants, ())[0]
-    after, rounding = apply_linear(host.net, step)
+    if isinstance(step, Linear):
+        (after, rounding), nothing = apply_linear(host.net, step), replace(nothing, linear=(step,))
+    else:
+        (after, rounding), nothing = apply_fold(host.net, step), replace(nothing, folds=(step,))
     last = plan_export(host, after, grants, ())[0]
-    done = replace(nothing, linear=(step,), after=last, rounding=rounding)
+    done = replace(nothing, after=last, rounding=rounding)
     document = certificate(done, "exact", False, ({}, {}))
     return _signed(model, export(host, after).model, document)
 

@@ -14,8 +14,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = (
     *("certify.boxed", "certify.check", "certify.document", "certify.facts", "certify.models"),
-    *("proofs.book", "proofs.cutting", "proofs.features", "proofs.linear", "proofs.reading"),
-    *("proofs.rows", "proofs.taking", "proofs.within"),
+    *("proofs.book", "proofs.cutting", "proofs.features", "proofs.folding", "proofs.linear"),
+    *("proofs.reading", "proofs.rows", "proofs.taking", "proofs.within"),
 )
 _HELPERS = ("require",)  # they raise what they are told to
 

@@ -1,4 +1,4 @@
-"""Lies about linear steps, and about boxes; lies.py has the others."""
+"""Lies about steps, and about boxes; lies.py has the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.changes import Proven
-from lumpcli.ir import Candidate, Linear, Unit
+from lumpcli.ir import Candidate, Fold, Linear, Unit
 from tests.certify.forging import cut, forged, stepped
 from tests.certify.lies import Lie, claimed, f4
 from tests.models import build, node
@@ -71,6 +71,42 @@ def passed_on(units: Sequence[Unit], inputs: Sequence[int] = (0, 1)) -> Proven:
     return linear(rows, [0] * 6, step, clip=1)
 
 
+def bent() -> Proven:
+    """A ReLU that may be negative is folded away."""
+    weights = {"w": f4([[1, 2], [3, 1]]), "v": f4([[1, -1]])}
+    nodes = [
+        node("Gemm", ["x", "w"], ["h"], transB=1),
+        node("Relu", ["h"], ["r"]),
+        node("Gemm", ["r", "v"], ["y"], transB=1),
+    ]
+    step = Fold("r", (Fraction(1), Fraction(1)))
+    return stepped(build(nodes, weights, inputs={"x": ("N", 2)}), step)
+
+
+def convolved(first: int, pad: int, bias: float) -> Proven:
+    """Two convolutions, of that width and of 3, with that padding of the second, become one."""
+    weights = {"w": np.ones((2, 1, first), "f4"), "b": f4([bias, bias])}
+    weights["v"] = np.arange(1, 7, dtype="f4").reshape(1, 2, 3)
+    nodes = [
+        node("Conv", ["x", "w", "b"], ["h"]),
+        node("Conv", ["h", "v"], ["y"], pads=[pad, pad]),
+    ]
+    model = build(nodes, weights, inputs={"x": ("N", 1, 9)})
+    return stepped(model, Fold("h", (Fraction(1), Fraction(1))))
+
+
+def of_higher_rank() -> Proven:
+    """A vector becomes a matrix by the bias of the layer that goes."""
+    weights = {"w": np.ones((5, 2), "f4"), "b": f4([[0, 0]]), "v": f4([[1, 2, 3], [4, 5, 6]])}
+    nodes = [
+        node("MatMul", ["x", "w"], ["m"]),
+        node("Add", ["m", "b"], ["h"]),
+        node("MatMul", ["h", "v"], ["y"]),
+    ]
+    model = build(nodes, weights, inputs={"x": (5,)})
+    return stepped(model, Fold("h", (Fraction(1), Fraction(1))))
+
+
 def an_end() -> Proven:
     """The box of a certificate ends before the one that bounds were taken on."""
     nodes = [
@@ -102,5 +138,9 @@ LIES: dict[str, Lie] = {
     "one input": Lie(
         lambda: passed_on([Unit((1,), Fraction(1))], [0]), ("do not pass on all that is read",)
     ),
+    "bent layer": Lie(bent, ("may not be linear",)),
+    "both convolve": Lie(lambda: convolved(3, 0, 0.0), ("both it and what reads it move",)),
+    "bias beside the image": Lie(lambda: convolved(1, 1, 2.0), ("sees zeros, not its bias",)),
+    "another rank": Lie(of_higher_rank, ("it cannot leave the file",)),
     "smaller box": Lie(an_end, ("may be of the other sign",)),
 }

@@ -8,6 +8,7 @@ which only runs when asked for, goes beyond them.
 
     python -m tests.graphs.fuzz --graphs 5000 --seed 0
     python -m tests.graphs.fuzz --family gate --graphs 200
+    python -m tests.graphs.fuzz --box --graphs 1000
     python -m tests.graphs.fuzz --show 123 --family gate --into build/123
 """
 
@@ -18,13 +19,14 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import onnx
 
+from tests.graphs.boxes import check_in_box
 from tests.graphs.families import FAMILIES
 from tests.graphs.laws import PLANTS, Report, build, check
 from tests.graphs.models import run
@@ -44,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--failures", type=int, default=20, help="how many to print in full")
     parser.add_argument("--only-generator", action="store_true", help="leave lumpcli out")
+    parser.add_argument("--box", action="store_true", help="reduce in random boxes instead")
     parser.add_argument("--show", type=int, metavar="SEED", help="print one graph, and check it")
     parser.add_argument("--into", type=Path, help="with --show: write the models to this folder")
     return parser.parse_args()
@@ -52,9 +55,11 @@ def _arguments() -> argparse.Namespace:
 def _reports(options: argparse.Namespace) -> Iterator[Report]:
     """The reports of all seeds, in their order."""
     seeds = range(options.seed, options.seed + options.graphs)
-    one = partial(
+    one: Callable[[int], Report] = partial(
         check, family=options.family, plant=options.plant, only_generator=options.only_generator
     )
+    if options.box:
+        one = partial(check_in_box, family=options.family, plant=options.plant)
     if options.jobs <= 1:
         yield from map(one, seeds)
         return

@@ -100,7 +100,7 @@ def build(seed: int, family: str | None = None, plant: str = "all") -> Case:
     return Case(seed, family, core, graph, small, model, feeds_for(core, source_of(seed, "feed")))
 
 
-def _apart(before: Arrays, after: Arrays, scale: float) -> float:
+def distance(before: Arrays, after: Arrays, scale: float) -> float:
     """The largest difference of outputs, relative to a scale."""
     worst = 0.0
     for name, a in before.items():
@@ -118,9 +118,9 @@ def _compare(report: Report, before: Arrays, after: Arrays, scale: float, what: 
     report.expect(all(before[n].shape == after[n].shape for n in names), f"shapes: {what}")
     if report.exact:
         same = all(np.array_equal(before[n], after[n]) for n in names)
-        report.expect(same, f"outputs: {what}: {_apart(before, after, 1.0):.3g} apart, exact")
+        report.expect(same, f"outputs: {what}: {distance(before, after, 1.0):.3g} apart, exact")
     else:
-        apart = _apart(before, after, scale)
+        apart = distance(before, after, scale)
         report.expect(apart <= TOLERANCE, f"outputs: {what}: {apart:.2e} of scale apart")
 
 
@@ -157,11 +157,11 @@ def _check_planting(report: Report, case: Case, inside: Arrays) -> Arrays:
     report.exact = case.graph.exact and bits_needed(case.graph, {**inside, **case.feeds}) <= BITS
     first = run(case.small, case.feeds, inside=True)
     outputs = {name: first[name] for name in case.core.outputs}
-    _compare(report, outputs, inside, _scale(inside), "generator, planted and core")
+    _compare(report, outputs, inside, scale_of(inside), "generator, planted and core")
     return first
 
 
-def _scale(inside: Arrays) -> float:
+def scale_of(inside: Arrays) -> float:
     """The largest number anywhere: what float32 rounds is relative to it."""
     numbers = [v for v in inside.values() if v.dtype.kind == "f" and v.size]
     return max(1.0, *(float(np.abs(v).max()) for v in numbers))
@@ -177,7 +177,7 @@ def _check_reduction(report: Report, case: Case, inside: Arrays, first: Arrays) 
     onnx.checker.check_model(result.model)
     after, least = (run(r.model, case.feeds, inside=True) for r in (result, small))
     outputs = {name: inside[name] for name in case.graph.outputs}
-    scale = _scale(inside)
+    scale = scale_of(inside)
     _compare(report, outputs, after, scale, "planted and reduced")
     core = {name: first[name] for name in case.core.outputs}
     _compare(report, core, least, scale, "core and reduced core")

@@ -82,6 +82,20 @@ def test_sources_that_are_never_negative(out, width):
     assert checked(made)[1]["f"] <= width
 
 
+def test_what_has_no_place_for_a_bias_is_not_shifted():
+    """Units pass on numbers of [-1, 1]: shifted, or in pairs where the file has no bias."""
+    rng = np.random.default_rng(1)
+    h = dense("h", "x", whole(rng, 2, 3), act=Activation("Clip", (-1.0, 1.0)))
+    rows, _ = opposites(rng, 9, 2)
+    y = dense("y", "f", whole(rng, 5, 18), act=LINEAR)
+    for fixed, width in ((False, 9 + 2), (True, 9 + 2 * 2)):
+        f = dense("f", "h", rows, bias_fixed=fixed)
+        found = linear_steps(net(source("x", 3), h, f, y), Grants())
+        assert any(unit.shift for step in found.taken for unit in step.units) != fixed
+        assert found.net["f"].width <= width
+        assert (found.net["f"].bias is None) == fixed
+
+
 def test_active_relus_pass_on_what_they_read():
     rng = np.random.default_rng(2)
     h = dense("h", "x", whole(rng, 4, 3), whole(rng, 4))

@@ -1,4 +1,4 @@
-"""Layers that are folded away: their nodes leave the file, and what reads them reads their source.
+"""Layers that are folded away: which nodes leave the file, and what is read instead of them.
 
 A layer may go where its nodes do nothing but multiply by a matrix, add a bias and apply a function,
 so that what it reads has the same layout as what it makes, and where only the matrices of other
@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from onnx import ModelProto, NodeProto
 
 from lumpcli.ir import Layer, Net
-from lumpcli.loader import Host, Site, Use
+from lumpcli.loader.graph import Use
+from lumpcli.loader.host import Host
+from lumpcli.loader.site import Site
 
 _MATRICES = ("Gemm", "MatMul", "Conv", "ConvTranspose")
 
@@ -38,7 +40,7 @@ def why_stays(host: Host) -> dict[str, str]:
     """Why layers cannot leave the file, by name; those that can are left out."""
     sites = _matrices(host)
     stated = {extent.layer for site in host.sites for extent in site.extents}
-    readers = {(site.node, _data_slot(host, site)) for site in sites.values()}
+    readers = {(site.node, _data_slot(host, site)): name for name, site in sites.items()}
     found = {}
     for layer in host.net.layers:
         if layer.is_dense:
@@ -63,7 +65,7 @@ def _data_slot(host: Host, site: Site) -> int:
 
 
 def _why_stays(
-    host: Host, layer: Layer, site: Site | None, readers: set[tuple[int, int]]
+    host: Host, layer: Layer, site: Site | None, readers: dict[tuple[int, int], str]
 ) -> str | None:
     if site is None or len(layer.terms) != 1:
         return "its matrix is read in another way than by a node of its own"
@@ -82,7 +84,26 @@ def _why_stays(
     uses = host.graph.uses.get(layer.name, ())
     if any((use.node, use.slot) not in readers for use in uses):
         return "other nodes than those of matrices read it"
+    if not host.net[layer.terms[0].source].terms and _read_after(host, layer, site, readers):
+        return "it is the first to tell along which axis the features lie that it reads"
     return None
+
+
+def _read_after(host: Host, layer: Layer, site: Site, readers: dict[tuple[int, int], str]) -> bool:
+    """Whether nodes behind a layer's read its source in another way than matrices do.
+
+    A tensor that no layer makes has an axis of features from who reads it first.
+    """
+    source = layer.terms[0].source
+    uses = [
+        (use.node, use.slot)
+        for name, (carried, _) in host.axes.items()
+        if carried == source
+        for use in host.graph.uses.get(name, ())
+        if use.node > site.node
+    ]
+    alike = {use for use, name in readers.items() if host.net[name].terms[0].source == source}
+    return any(use not in alike for use in uses)
 
 
 def _nodes(host: Host, layer: Layer, site: Site) -> list[NodeProto]:
@@ -154,7 +175,7 @@ def _drop_unread(host: Host, found: Removal) -> None:
 
 
 def splice(model: ModelProto, removed: Removal) -> None:
-    """Take out of a model what is removed, after all else was changed in it."""
+    """Take out of a copy of the model what is removed, after all else was changed in it."""
     graph = model.graph
     for use, name in removed.inputs.items():
         graph.node[use.node].input[use.slot] = name

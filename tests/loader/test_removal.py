@@ -8,8 +8,7 @@ import pytest
 from onnx import helper
 
 from lumpcli.api import reduce
-from lumpcli.exporter import why_stays
-from lumpcli.loader import load
+from lumpcli.loader import load, why_stays
 from tests.evaluate import run
 from tests.models import build, info, integers, names, node, weight
 
@@ -260,6 +259,21 @@ def test_a_subgraph_that_reads_it():
     weights = {"w": W, "c": V, "e": C, "t": np.array(True)}
     model = before(FIRST, READ, branch, weights=weights, outputs=("y", "z"))
     assert operators(reduced(model)) == operators(model)
+
+
+def test_who_reads_an_input_first_tells_along_which_axis_its_features_lie():
+    """Without the convolution nothing says of the Transpose whether channels or pixels move."""
+    weights = {"k": whole(4, 1, 2, 3), "w": whole(3, 4, 1, 1), "m": whole(1, 4)}
+    first, moved = (
+        node("Conv", ["x", "k"], ["h"]),
+        node("Transpose", ["x"], ["t"], perm=[0, 2, 3, 1]),
+    )
+    rest = [node("MatMul", ["t", "m"], ["z"]), node("Conv", ["h", "w"], ["y"])]
+    for nodes, leaves in (([first, moved], False), ([moved, first], True)):
+        shapes = {"inputs": {"x": (2, 1, 4, 4)}, "outputs": ("y", "z")}
+        model = build([*nodes, *rest], weights, **shapes)
+        assert ("h" not in why_stays(load(model))) == leaves
+        assert operators(reduced(model)).count("Conv") == 2 - leaves
 
 
 def test_a_bias_that_adds_an_axis():
