@@ -143,8 +143,14 @@ def _check(a: Host, b: Host, said: dict[str, Any]) -> Proved:
         made.rounded,
         len(tally.near),
         box is not None,
-        1 + sum(1 + len(stage["folds"]) + len(stage["steps"]) for stage in said["before"]),
+        sum(map(_steps, (*said["before"], said))),
     )
+
+
+def _steps(stage: dict[str, Any]) -> int:
+    """How many networks a stage makes one from another: by its cut, if it has one, and by steps."""
+    cut = bool(stage["rounds"]) or any("cut" in said for said in stage["layers"])
+    return cut + len(stage.get("folds", ())) + len(stage.get("steps", ()))
 
 
 def _reduced(stored: Net, said: dict[str, Any], level: str, tally: _Tally) -> Iterator[Layer]:

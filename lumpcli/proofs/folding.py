@@ -12,6 +12,8 @@ from lumpcli.proofs.book import ONE, Book, require
 from lumpcli.proofs.linear import check_place, linear_slope
 from lumpcli.proofs.rows import columns_of, folded_rows
 
+_LARGEST = 1 << 27  # multiplications in one layer
+
 
 def check_fold(book: Book, net: Net, name: str) -> Fold:
     """The step by which a layer goes, with the slopes that the facts on what it reads make them.
@@ -26,6 +28,8 @@ def check_fold(book: Book, net: Net, name: str) -> Fold:
     shifted = layer.bias is not None and bool(layer.bias.any())
     beside = shifted and any(term.padded for term in terms)
     require(not beside, name, "what reads it sees zeros, not its bias, around the image")
+    made = sum(term.flat.size // layer.width * own.flat.shape[1] for term in terms)
+    require(layer.width * made <= _LARGEST, name, "it is too large to be multiplied out")
     if layer.activation.is_identity:
         return Fold(name, (ONE,) * layer.width)
     rows = folded_rows(columns_of(book, layer), np.arange(layer.width))

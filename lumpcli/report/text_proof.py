@@ -48,9 +48,9 @@ def _promise(proof: Proof) -> str:
         )
     if proof.level == "strict":
         return f"equal as real functions; {folded}, none rounded"
-    once = "once each" if proof.steps == 1 else f"once in each of {proof.steps} steps"
+    once = f"once in each of {proof.steps} steps" if proof.steps > 1 else "once each"
     rounded = f"{proof.rounded:,} of {folded} rounded, {once}"
-    step = "" if proof.steps == 1 else ", each step to the one before"
+    step = ", each step to the one before" if proof.steps > 1 else ""
     return (
         f"equal as real functions{step} up to that rounding: {rounded}"
         if proof.rounded or proof.irrational

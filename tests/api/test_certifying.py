@@ -120,18 +120,34 @@ def test_numbers_beyond_all_measure_are_not_stated():
         _rationals([Fraction(10**5000)])
 
 
-def test_linear_steps_are_proved(tmp_path):
-    """The third row is the sum of the others."""
+def chained(folder, last=None, **shapes):
+    """x -> h -> g -> ReLU -> y, of small integers: files, and what is proved of a reduction."""
     rng = np.random.default_rng(0)
-    shapes = {"w": (2, 8), "v": (6, 3), "u": (2, 6), "b": 3, "c": 6, "d": 2}
     numbers = {n: rng.integers(-9, 9, shape).astype(np.float32) for n, shape in shapes.items()}
-    numbers["w"] = np.vstack([numbers["w"], numbers["w"].sum(axis=0)])
+    if last is not None:
+        numbers["w"] = np.vstack([numbers["w"], last(numbers["w"])])
     layers = (("x", "w", "b", "h"), ("h", "v", "c", "g"), ("r", "u", "d", "y"))
     nodes = [node("Gemm", [*told], [made], transB=1) for *told, made in layers]
     nodes.insert(2, node("Relu", ["g"], ["r"]))
-    a, b, c = (tmp_path / name for name in ("a.onnx", "b.onnx", "c.json"))
+    a, b, c = (folder / name for name in ("a.onnx", "b.onnx", "c.json"))
     onnx.save(build(nodes, numbers, inputs={"x": ("N", 8)}), a)
-    assert lumpcli.reduce(a, b, certificate=c).changed
+    result = lumpcli.reduce(a, b, certificate=c)
+    proof = lumpcli.check_certificate(a, b, c)
+    assert (result.steps, result.rounded, proof.rounded) == (proof.steps, 0, 0)
     (stage,) = json.loads(c.read_text())["before"]
+    return stage, proof, onnx.load(b)
+
+
+def test_linear_steps_are_proved(tmp_path):
+    """The third row is the sum of the others."""
+    shapes = {"w": (2, 8), "v": (6, 3), "u": (2, 6), "b": 3, "c": 6, "d": 2}
+    stage, proof, _ = chained(tmp_path, lambda w: w.sum(axis=0), **shapes)
     assert [step["way"] for step in stage["steps"]] == ["rows"]
-    assert lumpcli.check_certificate(a, b, c).features == 1
+    assert (proof.features, proof.steps) == (1, 1)
+
+
+def test_layers_that_are_folded_away_are_proved(tmp_path):
+    shapes = {"w": (9, 8), "v": (6, 9), "u": (2, 6), "b": 9, "c": 6, "d": 2}
+    stage, proof, model = chained(tmp_path, **shapes)
+    assert [fold["layer"] for fold in stage["folds"]] == ["h"]
+    assert (proof.features, proof.steps, len(model.graph.node)) == (9, 1, 3)

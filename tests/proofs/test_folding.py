@@ -13,7 +13,7 @@ from lumpcli.api.certifying import _facts
 from lumpcli.certify.facts import facts_of
 from lumpcli.ir import Fold, Net, apply_fold
 from lumpcli.passes import fold_steps
-from lumpcli.proofs import Refused, check_fold
+from lumpcli.proofs import Refused, check_fold, folding
 from tests.computed import evaluate, outputs, points, same
 from tests.nets import ABS, LEAKY, LINEAR, RELU, SIGMOID, dense, each, net, source
 
@@ -66,6 +66,15 @@ def test_what_the_pass_finds_is_proved(act):
     for step in steps:
         assert proved(made, step.layer) == step
         made, _ = apply_fold(made, step)
+
+
+def test_what_would_take_long_is_not_multiplied_out(monkeypatch):
+    made = layered(LINEAR)  # 3 features, of which 2 rows are made over 2
+    monkeypatch.setattr(folding, "_LARGEST", 12)
+    assert proved(made)
+    monkeypatch.setattr(folding, "_LARGEST", 11)
+    with pytest.raises(Refused, match="too large to be multiplied out"):
+        proved(made)
 
 
 def test_signs_by_a_box():
