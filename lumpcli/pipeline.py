@@ -20,6 +20,7 @@ from lumpcli.analysis import (
     sums_of_products,
     values_of,
     why_not_combined,
+    zeros_stand,
 )
 from lumpcli.errors import UsageError
 from lumpcli.ir import Fold, Linear, Net, Quotient, Rounding, apply, compose, groups
@@ -187,8 +188,9 @@ def _plan(
     quotient = Quotient({})
     planned = rewriting.net
     declined: dict[str, str] = {}
+    zeros = False
     while True:
-        liveness = liveness_of(planned, values, quotient)
+        liveness = liveness_of(planned, values, quotient, zeros)
         claims = []
         # a later claim replaces an earlier one: what needs no carrier comes last
         for name in ("lumping", "unread", "constant"):
@@ -203,6 +205,11 @@ def _plan(
             declined |= {name: smaller.declined[name] for name in smaller.whole}
             planned, quotient = _restricted(planned, smaller.fixed, declined), Quotient({})
             continue
+        if not zeros and zeros_stand(planned, values, smaller):
+            zeros = not liveness.covers(liveness_of(planned, values, smaller, zeros=True))
+            if zeros:  # what keeps them at 0 has gone, and has to stay
+                quotient = Quotient({})
+                continue
         done = _widths(planned, smaller) == _widths(planned, quotient)
         quotient = smaller
         if done or not _kept_rows_matter(planned, quotient):

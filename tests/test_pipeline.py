@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from lumpcli.analysis import Grants
 from lumpcli.errors import UsageError
-from lumpcli.ir import Term, groups
+from lumpcli.ir import Activation, Term, groups
 from lumpcli.pipeline import plan
 from tests.computed import agree, evaluate, outputs, points, same
 from tests.nets import LINEAR, RELU, SIGMOID, dense, each, net, random_net, source
@@ -33,6 +34,31 @@ def check(made, level="exact", passes=None, seed=0):
         assert same(outputs(made, evaluate(made, inputs)), now)
     assert not done.rounding.overflow
     return done
+
+
+def kept_at_zero(act=RELU):
+    """m1 = ReLU(a1 - f1) is 0, as f1 = a0 + 1 is at least 1; it stays for the sake of a."""
+    a = dense("a", "x", [[1, 0], [0, 1]], act=Activation("Clip", (0.0, 1.0)), pinned="output")
+    f = dense("f", "a", [[1, 1], [1, 0]], [0, 1], act)
+    d = dense("d", "f", [[1, 0], [0, -1]], act=LINEAR)
+    m, y = each("m", 2, "a", "d", act=RELU), dense("y", "m", [[1, 1]], act=LINEAR)
+    return net(source("x", 2), a, f, d, m, y)
+
+
+@pytest.mark.parametrize("passes", [["unread"], ["unread", "constant", "lumping"], None])
+def test_what_keeps_a_feature_at_zero_stays_as_long_as_it_does(passes):
+    made = kept_at_zero()
+    done = check(made, passes=passes)
+    inputs = {"x": np.array([[Fraction(1, 2)] * 3, [Fraction(1)] * 3])}
+    now = outputs(done.final, evaluate(done.final, inputs))
+    assert same(outputs(made, evaluate(made, inputs)), now)
+    assert done.reduced["f"].width == 2
+    # where it may go, so may that
+    free = replace(
+        made, layers=tuple(replace(b, pinned=None) if b.name == "a" else b for b in made.layers)
+    )
+    if passes != ["unread"]:
+        assert check(free, passes=passes).final.width("f") < 2
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

@@ -14,7 +14,7 @@ from lumpcli.analysis.linearity import (
     linear_slopes,
     why_not_combined,
 )
-from lumpcli.analysis.liveness import Liveness, liveness_of
+from lumpcli.analysis.liveness import Liveness, liveness_of, zeros_stand
 from lumpcli.analysis.products import Factor, SumOfProducts, factor_of, sums_of_products
 from lumpcli.analysis.rounding import loosen
 from lumpcli.analysis.rows import Rows
@@ -53,4 +53,5 @@ __all__ = [
     "sums_of_products",
     "values_of",
     "why_not_combined",
+    "zeros_stand",
 ]

@@ -31,9 +31,22 @@ class Liveness:
     needed: Mapping[str, Array]
     carried: Mapping[str, Array]
 
+    def covers(self, other: Liveness) -> bool:
+        """Whether all that must be right by another one must be right by this one."""
+        return all(
+            not (other.needed[name] | other.carried[name])[~(own | self.carried[name])].any()
+            for name, own in self.needed.items()
+        )
 
-def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> Liveness:
-    """Who is read, by one sweep from the outputs back; by the kept rows only, given a quotient."""
+
+def liveness_of(
+    net: Net, values: Values, quotient: Quotient | None = None, zeros: bool = False
+) -> Liveness:
+    """Who is read, by one sweep from the outputs back; by the kept rows only, given a quotient.
+
+    Nobody reads a feature that is 0, as long as it goes, or its columns do. `zeros`: those that
+    stay are read, so that they have to stay 0.
+    """
     quotient = quotient or Quotient({})
     read = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
     needed = {layer.name: np.zeros(layer.width, bool) for layer in net.layers}
@@ -47,7 +60,10 @@ def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> L
         reading = np.zeros(layer.width, bool)
         reading[quotient.keep(layer)] = True
         phase = values[layer.name].phase
-        signed = carried[layer.name] & (phase != 0) if phase is not None else False
+        fixed = carried[layer.name]
+        if zeros:
+            fixed = fixed | _constants_that_stand(layer, values, quotient)
+        signed = fixed & (phase != 0) if phase is not None else False
         reading &= live | signed  # what is constant by its sign alone has to keep that
         if layer.is_dense:
             for source, used in _dense_reads(layer, reading, values).items():
@@ -60,7 +76,7 @@ def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> L
                 needed[term.source] |= term.reaches(reading, net[term.source].width)
         if not layer.is_dense:
             # a constant may be one only because what varies in its operands cancels, or by its sign
-            fixed = carried[layer.name] & (values[layer.name].class_of == CONSTANT)
+            fixed = fixed & (values[layer.name].class_of == CONSTANT)
             fixed[np.setdiff1d(np.arange(layer.width), quotient.keep(layer))] = False
             for term in layer.terms:
                 needed[term.source] |= term.reaches(fixed, net[term.source].width)
@@ -72,6 +88,30 @@ def liveness_of(net: Net, values: Values, quotient: Quotient | None = None) -> L
                 varies = values[source].class_of[kept] != CONSTANT
                 needed[source][kept] |= used[kept] & varies
     return Liveness(read, needed, carried)
+
+
+def _constants_that_stand(layer: Layer, values: Values, quotient: Quotient) -> Array:
+    """Those that stay with the columns they are read through (n,) bool.
+
+    What is constant by the weights of its row alone is so whatever it reads.
+    """
+    facts, found = values[layer.name], np.zeros(layer.width, bool)
+    if layer.is_dense and facts.phase is None:
+        return found
+    found[quotient.keep(layer)] = True
+    cut = quotient.cuts.get(layer.name)
+    if cut is not None:
+        found &= cut.carrier == np.arange(layer.width)
+    if layer.is_dense and facts.phase is not None:
+        found &= facts.phase != 0
+    found &= facts.class_of == CONSTANT
+    return found
+
+
+def zeros_stand(net: Net, values: Values, quotient: Quotient) -> bool:
+    """Whether features stay that are constant, so that it matters what they are computed from."""
+    inner = (layer for layer in net.layers if layer.terms and layer.pinned is None)
+    return any(_constants_that_stand(layer, values, quotient).any() for layer in inner)
 
 
 def _offsets_read(

@@ -50,6 +50,15 @@ class Steps(Generic[S]):
     rounding: Rounding = field(default_factory=Rounding)
     trail: tuple[Stored, ...] = ()
 
+    @property
+    def places(self) -> list[str]:
+        """The layers to look at, the last one first.
+
+        What is granted of layers is lost behind those that were rounded, unless they can be
+        bounded anew: so those before are left as they are as long as possible.
+        """
+        return [layer.name for layer in reversed(self.net.layers) if layer.is_dense]
+
     def take(self, step: S, after: Net, rounding: Rounding) -> None:
         """Go on with the net after a step, bounded anew if that rounded anything."""
         self.net = self.grants.renewed(after, rounding)

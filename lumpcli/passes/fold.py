@@ -26,13 +26,13 @@ def fold_steps(
     values: Sweep | None = None,
     rival: Rival | None = None,
 ) -> Steps[Fold]:
-    """Steps on one layer after another.
+    """Steps on one layer after another, the last one first.
 
     `stays` says why layers may not go, by name; `values` are those of the net, if known; `rival`
     is another way to make a layer smaller, which is left to it where it leaves fewer numbers.
     """
     steps = Steps[Fold](net, grants)
-    for name in [layer.name for layer in net.layers if layer.is_dense]:
+    for name in steps.places:
         net, layer = steps.net, steps.net[name]
         if (stays.get(name) or why_not_composed(net, layer)) is not None:
             continue

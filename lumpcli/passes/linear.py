@@ -53,14 +53,14 @@ _FARTHEST = 2.0**12  # a shift beyond which the digits of what is shifted would 
 def linear_steps(
     net: Net, grants: Grants, values: Sweep | None = None, original: Net | None = None
 ) -> Steps[Linear]:
-    """Steps on one layer after another.
+    """Steps on one layer after another, the last one first.
 
     `values` are those of the net, if known. `original` is what the net computes the same as: no
     step is taken that would make numbers much larger than they are there.
     """
     original = original or net
     steps = Steps[Linear](net, grants)
-    for name in [layer.name for layer in net.layers if layer.is_dense]:
+    for name in steps.places:
         net = steps.net
         if why_not_combined(net, net[name]) is not None:
             continue
