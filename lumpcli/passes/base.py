@@ -52,12 +52,14 @@ class Steps(Generic[S]):
 
     @property
     def places(self) -> list[str]:
-        """The layers to look at, the last one first.
+        """The layers to look at; where something is granted of layers, the last one first.
 
-        What is granted of layers is lost behind those that were rounded, unless they can be
-        bounded anew: so those before are left as they are as long as possible.
+        That is lost behind layers that were rounded, unless they can be bounded anew: so those
+        before are left as they are as long as possible.
         """
-        return [layer.name for layer in reversed(self.net.layers) if layer.is_dense]
+        names = [layer.name for layer in self.net.layers if layer.is_dense]
+        granted = any(layer.between is not None for layer in self.net.layers)
+        return names[::-1] if granted else names
 
     def take(self, step: S, after: Net, rounding: Rounding) -> None:
         """Go on with the net after a step, bounded anew if that rounded anything."""

@@ -26,7 +26,7 @@ def fold_steps(
     values: Sweep | None = None,
     rival: Rival | None = None,
 ) -> Steps[Fold]:
-    """Steps on one layer after another, the last one first.
+    """Steps on one layer after another.
 
     `stays` says why layers may not go, by name; `values` are those of the net, if known; `rival`
     is another way to make a layer smaller, which is left to it where it leaves fewer numbers.

@@ -53,7 +53,7 @@ _FARTHEST = 2.0**12  # a shift beyond which the digits of what is shifted would 
 def linear_steps(
     net: Net, grants: Grants, values: Sweep | None = None, original: Net | None = None
 ) -> Steps[Linear]:
-    """Steps on one layer after another, the last one first.
+    """Steps on one layer after another.
 
     `values` are those of the net, if known. `original` is what the net computes the same as: no
     step is taken that would make numbers much larger than they are there.

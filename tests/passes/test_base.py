@@ -60,6 +60,9 @@ def test_steps_are_counted_and_their_nets_kept():
     made, later = (net(source("x", 2), dense("y", "x", [[k, 1]], act=LINEAR)) for k in (1, 2))
     steps = Steps[str](made, Grants(bounds=renewed))
     assert (steps.net, steps.taken, steps.trail) == (made, (), ())
+    two = net(*made.layers, dense("z", "y", [[1]], act=LINEAR))
+    assert Steps[str](two, Grants()).places == ["y", "z"]
+    assert Steps[str](renewed(two), Grants()).places == ["z", "y"]
     steps.take("exact", later, Rounding(folded=3))
     assert (steps.net, steps.taken, steps.trail) == (later, ("exact",), ())
     steps.take("rounded", made, Rounding(2, 1, inexact={"y": 0.5}))

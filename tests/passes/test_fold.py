@@ -45,7 +45,7 @@ def folded(made, level="exact", **options):
 
 def test_layers_without_a_function_between_become_one():
     gone, after = folded(chain(8, 9, 6))
-    assert gone == ["f2", "f1", "f0"]
+    assert gone == ["f0", "f1", "f2"]
     assert after["y"].terms[0].weight.shape == (3, 4)
 
 
@@ -165,7 +165,7 @@ def test_plans_fold_only_where_they_may():
     made = chain(8, 9, act=LINEAR)
     assert plan(made, Grants(), ["fold"]).final.layers == plan(made, Grants(), []).final.layers
     done = plan(made, Grants(), ["fold"], stays={})
-    assert [step.layer for step in done.folds] == ["f1", "f0"]
+    assert [step.layer for step in done.folds] == ["f0", "f1"]
     assert done.steps == 2
     assert [a.name for a in done.final.layers] == ["x", "y"]
     assert plan(made, Grants(), ["linear"], stays={}).folds == ()
