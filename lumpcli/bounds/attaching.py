@@ -21,7 +21,7 @@ def bounded(host: Host, net: Net, box: Box, phases: Phases) -> Net:
 
 def _bounded(host: Host, layer: Layer, box: Box, phases: Phases) -> Layer:
     if not layer.terms:
-        return replace(layer, between=_input(host, layer, box))
+        return replace(layer, between=_source(host, layer, box, phases))
     found = feature_bounds(host, layer.name, phases)
     if not (np.isfinite(found.lower) | np.isfinite(found.upper)).any():
         return layer
@@ -30,9 +30,9 @@ def _bounded(host: Host, layer: Layer, box: Box, phases: Phases) -> Layer:
     return replace(layer, between=np.stack([low, high]))
 
 
-def _input(host: Host, layer: Layer, box: Box) -> Array | None:
-    """The ends of a graph input's features, over all positions; None for other tensors."""
-    ranges = box.ranges.get(layer.name)
+def _source(host: Host, layer: Layer, box: Box, phases: Phases) -> Array | None:
+    """The ends of features that no layer makes, over all positions; None where there are none."""
+    ranges = box.ranges.get(layer.name, phases.ends.get(layer.name))
     axis = host.axes.get(layer.name, ("", None))[1]
     if ranges is None or axis is None or ranges[0].shape[axis] != layer.width:
         return None

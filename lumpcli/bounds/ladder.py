@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from lumpcli.bounds.backward import State, least
-from lumpcli.bounds.lowering import input_shapes, lower, narrow_inputs
+from lumpcli.bounds.lowering import input_shapes, lower, made_by_none, narrow_inputs
 from lumpcli.bounds.milp import Limits, candidates, settle, solver
 from lumpcli.bounds.program import Program
 from lumpcli.bounds.rounding import Arithmetic, Array, Range
@@ -56,13 +56,15 @@ class Phases:
     """What is known on a box.
 
     `tensors`: bounds by tensor; `unbounded`: tensors that could not be followed, and why;
-    `cells`: how many cells the splitting has bounded.
+    `cells`: how many cells the splitting has bounded. `ends`: lower and upper bounds of tensors
+    that no layer makes, with their shapes for one sample.
     """
 
     tensors: Mapping[str, Bounds]
     unbounded: Mapping[str, str]
     semantics: Semantics
     cells: int
+    ends: Mapping[str, tuple[Array, Array]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """How many elements each rung has decided."""
@@ -131,7 +133,7 @@ def ladder(
     for rung in (*RUNGS, MILP):
         if rung in rungs and climber.in_time():
             climber.rungs[rung](effort)
-    return climber.result(semantics)
+    return climber.result(semantics, made_by_none(host))
 
 
 class _Climber:
@@ -236,7 +238,7 @@ class _Climber:
             fresh = (method < 0) & (self.state.ranges[number].phase[0] != 0)
             method[fresh] = RUNGS.index(rung)
 
-    def result(self, semantics: Semantics) -> Phases:
+    def result(self, semantics: Semantics, sources: Collection[str]) -> Phases:
         found = {}
         for name, tensor in self.program.targets.items():
             number = tensor.step
@@ -247,4 +249,10 @@ class _Climber:
             known = (own.lower[0], own.upper[0], own.phase[0], self.method[number])
             parts = [p.reshape(tensor.shape) for p in (*known, refuted, solved)]
             found[name] = Bounds(*parts)
-        return Phases(found, self.program.unbounded, semantics, self.cells)
+        ends = {
+            name: tuple(end[0].reshape(tensor.shape) for end in (own.lower, own.upper))
+            for name, tensor in self.program.tensors.items()
+            if name in sources
+            for own in [self.state.ranges[tensor.step]]
+        }
+        return Phases(found, self.program.unbounded, semantics, self.cells, ends)

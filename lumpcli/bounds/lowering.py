@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -120,7 +120,12 @@ def _lowered(host: Host, batch: int, outputs: bool) -> Program:
     if outputs:
         names = [info.name for info in graph.proto.output]
         build.targets |= {n: build.tensors[n] for n in names if n in build.tensors}
-    return _pruned(build, inputs)
+    return _pruned(build, inputs, made_by_none(host))
+
+
+def made_by_none(host: Host) -> set[str]:
+    """The tensors that the layers of a model read and none of them makes."""
+    return {layer.name for layer in host.net.layers if not layer.terms}
 
 
 def _visit(build: Build, proto: NodeProto, opset: int) -> str:
@@ -176,11 +181,12 @@ def _evaluated(model: ModelProto, inputs: Mapping[str, np.ndarray]) -> np.ndarra
     return np.asarray(found)
 
 
-def _pruned(build: Build, inputs: Mapping[str, Tensor]) -> Program:
-    """The program without steps that neither an activation, a target nor an input needs."""
+def _pruned(build: Build, inputs: Mapping[str, Tensor], others: Collection[str]) -> Program:
+    """The program without steps that no activation, target, input or one of `others` needs."""
     steps = build.steps
     needed = {n for n, step in enumerate(steps) if isinstance(step.operation, Function)}
     needed |= {tensor.step for tensor in (*inputs.values(), *build.targets.values())}
+    needed |= {build.tensors[name].step for name in others if name in build.tensors}
     for number in reversed(range(len(steps))):
         if number in needed:
             needed.update(steps[number].sources)

@@ -17,10 +17,18 @@ from lumpcli.proofs.reading import Form, add, gathered, read, span
 def features(book: Book, layer: Layer) -> list[Fact]:
     """The facts on a layer without a matrix."""
     if not layer.terms:
-        return [(book.fresh(between(layer, i)), ONE, ZERO) for i in range(layer.width)]
+        return [_source(book, layer, i) for i in range(layer.width)]
     rule = _join if isinstance(layer, Join) else _sum
     chosen = [term.selected(layer.width).tolist() for term in layer.terms]
     return [rule(book, layer, i, [c[i] for c in chosen]) for i in range(layer.width)]
+
+
+def _source(book: Book, layer: Layer, feature: int) -> Fact:
+    """What no layer makes is a class of its own, unless only one value is granted."""
+    low, high = between(layer, feature)
+    if isinstance(low, Fraction) and low == high:
+        return CONSTANT, Fraction(0), Shift(low)
+    return book.fresh((low, high)), ONE, ZERO
 
 
 def _sum(book: Book, layer: Layer, feature: int, chosen: list[list[int]]) -> Fact:

@@ -35,3 +35,16 @@ def test_channels_of_images():
     assert found["x"].tolist() == [[0], [3]]
     assert np.abs(found["y"] - [[0, -3], [3, 0]]).max() < 1e-12
     assert (found["y"][0, 0], found["y"][1, 1]) == (0, 0)
+
+
+def test_sources_that_are_no_inputs():
+    """What lies between an input and the first layer has ends, even if no activation follows."""
+    weights = {"m": np.array([1, -1], "f4"), "v": np.eye(2, dtype="f4")}
+    nodes = [
+        node("Sub", ["x", "m"], ["d"]),
+        node("Flatten", ["d"], ["f"]),
+        node("Gemm", ["f", "v"], ["y"]),
+    ]
+    found = on_box(nodes, weights, ("N", 1, 2), ([0, 0], [1, 2]))
+    assert np.abs(found["f"] - [[-1, 1], [0, 3]]).max() < 1e-12
+    assert found["y"] is None

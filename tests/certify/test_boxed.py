@@ -10,6 +10,7 @@ import onnx
 import pytest
 
 from lumpcli.api import Granted, reduce
+from lumpcli.box import Box
 from lumpcli.certify import check
 from lumpcli.errors import UsageError
 from lumpcli.proofs import Refused
@@ -47,6 +48,24 @@ def test_a_box_is_stated_and_bounds_are_computed_again(files, semantics):
     assert [[float(e) for e in ends[k]] for k in ("lower", "upper")] == [[0, 0], [1, 1]]
     proved = check(a, b, c)
     assert (proved.box, proved.features) == (True, 2)
+
+
+@pytest.mark.parametrize("first", [[], [node("Flatten", ["x"], ["s"])]], ids=["", "Flatten"])
+def test_inputs_of_one_value_are_constants(files, first):
+    """Where the second input is 1/2, one row is twice the other: x + 2 and 2 x + 4."""
+    a, b, c = files
+    nodes = [
+        *first,
+        node("Gemm", ["s" if first else "x", "w", "b"], ["z"]),
+        node("Relu", ["z"], ["h"]),
+        node("MatMul", ["h", "v"], ["y"]),
+    ]
+    numbers = {"w": [[1, 2], [2, 0]], "b": [1, 4], "v": [[1], [3]]}
+    weights = {name: np.array(some, "f4") for name, some in numbers.items()}
+    onnx.save(build(nodes, weights, inputs={"x": ("N", 2)}), a)
+    box = Box({"x": (np.array([[-4.0, 0.5]]), np.array([[4.0, 0.5]]))})
+    assert reduce(a, b, certificate=c, granted=Granted(box)).layers[0].lumped == 1
+    assert check(a, b, c).box
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -29,6 +30,13 @@ def facts(found, layer):
 
 def test_a_source_is_unknown():
     assert classes(book().facts["x"]) == [0, 1, 2, 3]
+
+
+def test_a_source_of_one_value_is_a_constant():
+    ends = np.array([[0.5, 0.0, -np.inf, -np.inf], [0.5, 1.0, 3.0, np.inf]])
+    found = features(Book(), replace(source("x", 4), between=ends))
+    assert found[0] == (CONSTANT, 0, Shift(Fraction(1, 2)))
+    assert classes(found[1:]) == [0, 1, 2]
 
 
 def test_scales_and_places_are_handed_on():
