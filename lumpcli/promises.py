@@ -101,6 +101,6 @@ class Redundancy(Record):
     eps: float
     k: int | None  # layers later that "forward" asks about; None: at the outputs
     bounds: tuple[CertifiedBound, ...]
-    preserved: Literal["argmax", "argmin"] | None  # what of the result stays the same
+    preserved: Literal["argmax", "argmin"] | None  # what stays the same, before numbers are rounded
     checks: int  # sets that were asked about
     refused: int  # of those, how many could not be proved

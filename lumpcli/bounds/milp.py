@@ -225,20 +225,12 @@ class _Query:
 
     def sensible(self) -> bool:
         """Whether the solver finds any point at all: otherwise it would confirm everything."""
-        try:
-            return self._answer() == "found"
-        except Exception:  # the package has no class of its own for errors of the solver
-            return False
+        return self._answer() == "found"
 
     def holds(self, element: int, sign: int, margin: float) -> bool:
         """Whether no point has `sign * z <= margin` for the element z."""
-        try:
-            return not self.failed and self._holds(element, sign, margin)
-        except Exception:
-            self.failed = True
+        if self.failed:
             return False
-
-    def _holds(self, element: int, sign: int, margin: float) -> bool:
         model, terms = self.encoding.model, sign * self.terms[:, element]
         least = self.encoding.expression(terms)
         model.freeTransform()
@@ -246,16 +238,21 @@ class _Query:
         below = model.addCons(least <= margin - float(terms[0]))
         model.setObjective(least, "minimize")
         answer = self._answer()
-        model.freeTransform()
-        model.delCons(below)
+        if not self.failed:
+            model.freeTransform()
+            model.delCons(below)
         return answer == "none"
 
     def _answer(self) -> str:
-        """Whether there is a point: "found", "none", or "" if time ran out."""
+        """Whether there is a point: "found", "none", or "" if time ran out or the solver failed."""
         model, seconds = self.encoding.model, self.limits.left
         if not seconds:
             return ""
         model.setParam("limits/time", seconds)
-        model.optimize()
+        try:
+            model.optimize()
+        except Exception:  # the package has no class of its own for errors of the solver
+            self.failed = True
+            return ""
         answers = {"infeasible": "none", "optimal": "found", "sollimit": "found"}
         return answers.get(model.getStatus(), "")

@@ -1,4 +1,4 @@
-"""From ONNX to the layered net, as an overlay: the model itself is never changed here."""
+"""From ONNX to the layered net, as an overlay: nothing here changes a model but a copy of it."""
 
 from lumpcli.loader.graph import (
     DEFAULT_DOMAINS,

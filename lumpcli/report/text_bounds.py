@@ -45,10 +45,10 @@ def certified_text(found: Redundancy) -> str:
     """What is proved of ReLUs that were replaced."""
     worst = above(max((bound.absolute for bound in found.bounds), default=0.0))
     kinds = ", ".join(f"{kind} {count:,}" for kind, count in found.kinds.items() if count)
-    kept = "" if found.preserved is None else f"; the {found.preserved} stays the same"
-    but = "beyond the rounding of numbers that change"
+    kept = "" if found.preserved is None else f", the {found.preserved} stays the same"
+    but = "in the box, but for the rounding of numbers that change"
     replaced = f"ReLUs replaced: {kinds or 'none'}"
-    return f"in the box outputs change by at most {worst} {but}{kept}; {replaced}"
+    return f"{but}: outputs change by at most {worst}{kept}; {replaced}"
 
 
 _OUTSIDE = {
